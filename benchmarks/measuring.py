@@ -1,0 +1,187 @@
+"""What every benchmark needs: processes that end, their CPU time, load from wrk, and a table."""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+class Skipped(Exception):
+    """This cannot be measured here; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """What wrk saw: `requests` answered in `seconds`, latencies in milliseconds, and answers that were not 2xx."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    failed: int
+
+    @property
+    def rate(self) -> float:
+        return self.requests / self.seconds
+
+
+def need(program: str) -> str:
+    """The path of an installed program, or `Skipped`."""
+    path = shutil.which(program)
+    if path is None:
+        raise Skipped(f"{program} is not installed")
+    return path
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback address that nobody listens on now."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+@contextlib.contextmanager
+def running(
+    command: Sequence[str], *, port: int, environment: Mapping[str, str] | None = None, cpu: int | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program while it listens on `port`, on one processor if asked; ended when the block ends."""
+    if cpu is not None and shutil.which("taskset") and (os.cpu_count() or 1) > cpu:
+        command = ["taskset", "-c", str(cpu), *command]
+    process = subprocess.Popen(
+        command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+    try:
+        _await_port(process, port)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await_port(process: subprocess.Popen[bytes], port: int, patience: float = 20.0) -> None:
+    give_up = time.monotonic() + patience
+    while time.monotonic() < give_up:
+        if process.poll() is not None:
+            words = (process.stderr.read() if process.stderr else b"").decode(errors="replace").strip()
+            raise RuntimeError(f"{process.args!r} ended with {process.returncode}: {words[-500:]}")
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return
+        time.sleep(0.02)
+    raise RuntimeError(f"{process.args!r} does not listen on {port} after {patience:.0f} s")
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that it started, as far as they live."""
+    children = []
+    with contextlib.suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            children += [int(child) for child in (task / "children").read_text().split()]
+    return [pid, *(each for child in children for each in family(child))]
+
+
+def cpu_seconds(pids: Sequence[int]) -> float:
+    """User and system time that these processes have used so far, in seconds."""
+    return sum(_ticks(pid) for pid in pids) / _TICKS_PER_SECOND
+
+
+def _ticks(pid: int) -> int:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]) + int(fields[12])
+
+
+def memory_megabytes(pids: Sequence[int]) -> float:
+    """Proportional set size of these processes together, in MiB: shared pages are counted once."""
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            match = re.search(r"^Pss:\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_text(), re.MULTILINE)
+            total += int(match.group(1)) if match else 0
+    return total / 1024
+
+
+def wrk(
+    url: str,
+    *,
+    connections: int,
+    seconds: float,
+    method: str = "GET",
+    body: str = "",
+    headers: Mapping[str, str] | None = None,
+    unique_header: str = "",
+) -> Load:
+    """Load from one wrk thread. `unique_header`, if any, gets another value with every request."""
+    program = need("wrk")
+    lines = [f"wrk.method = {json.dumps(method)}", f"wrk.body = {json.dumps(body)}" if body else ""]
+    lines += [
+        f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in (headers or {}).items()
+    ]
+    if unique_header:
+        run = os.urandom(6).hex()
+        lines.append(
+            "local sent = 0\n"
+            "request = function()\n  sent = sent + 1\n"
+            f'  wrk.headers[{json.dumps(unique_header)}] = "{run}-" .. sent\n'
+            "  return wrk.format()\nend"
+        )
+    lines.append(
+        "done = function(summary, latency)\n"
+        '  io.write(string.format("RESULT %d %d %f %f %d\\n", summary.requests, summary.duration,'
+        " latency:percentile(50), latency:percentile(99),"
+        " summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.timeout))\nend"
+    )
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write("\n".join(lines))
+        script.flush()
+        command = [
+            program,
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds:.0f}s",
+            "--latency",
+            "-s",
+            script.name,
+            url,
+        ]
+        printed = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=seconds + 30
+        ).stdout
+    result = re.search(r"RESULT (\d+) (\d+) ([\d.]+) ([\d.]+) (\d+)", printed)
+    if result is None:
+        raise RuntimeError(f"wrk said something unexpected: {printed}")
+    requests, micros, p50, p99, failed = result.groups()
+    return Load(int(requests), int(micros) / 1e6, float(p50) / 1000, float(p99) / 1000, int(failed))
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A Markdown table, as `docs/benchmarks.md` has it."""
+    lines = [f"### {title}", "", "| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(_cell(value) for value in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:,.2f}" if abs(value) < 10 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def say(words: str) -> None:
+    """Progress, aside from the tables."""
+    print(words, file=sys.stderr, flush=True)
