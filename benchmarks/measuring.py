@@ -1,14 +1,12 @@
 """What every benchmark needs: processes that end, their CPU time, load from wrk, and a table."""
 
 import contextlib
-import json
 import os
 import re
 import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +21,7 @@ class Skipped(Exception):
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk saw: `requests` answered in `seconds`, latencies in milliseconds, and answers that were not 2xx."""
+    """What wrk saw: requests answered in `seconds`, latencies in milliseconds, answers that were not 2xx."""
 
     requests: int
     seconds: float
@@ -127,41 +125,22 @@ def wrk(
     unique_header: str = "",
 ) -> Load:
     """Load from one wrk thread. `unique_header`, if any, gets another value with every request."""
-    program = need("wrk")
-    lines = [f"wrk.method = {json.dumps(method)}", f"wrk.body = {json.dumps(body)}" if body else ""]
-    lines += [
-        f"wrk.headers[{json.dumps(name)}] = {json.dumps(value)}" for name, value in (headers or {}).items()
-    ]
-    if unique_header:
-        run = os.urandom(6).hex()
-        lines.append(
-            "local sent = 0\n"
-            "request = function()\n  sent = sent + 1\n"
-            f'  wrk.headers[{json.dumps(unique_header)}] = "{run}-" .. sent\n'
-            "  return wrk.format()\nend"
-        )
-    lines.append(
-        "done = function(summary, latency)\n"
-        '  io.write(string.format("RESULT %d %d %f %f %d\\n", summary.requests, summary.duration,'
-        " latency:percentile(50), latency:percentile(99),"
-        " summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.timeout))\nend"
-    )
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write("\n".join(lines))
-        script.flush()
-        command = [
-            program,
-            "-t1",
-            f"-c{connections}",
-            f"-d{seconds:.0f}s",
-            "--latency",
-            "-s",
-            script.name,
-            url,
-        ]
-        printed = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=seconds + 30
-        ).stdout
+    script = Path(__file__).with_name("wrk.lua")
+    options = ["-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--latency", "-s", str(script)]
+    request = {
+        "METHOD": method,
+        "BODY": body,
+        "HEADERS": "\n".join(f"{name}: {value}" for name, value in (headers or {}).items()),
+        "UNIQUE": unique_header,
+    }
+    printed = subprocess.run(
+        [need("wrk"), *options, url],
+        env={**os.environ, **request},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=seconds + 30,
+    ).stdout
     result = re.search(r"RESULT (\d+) (\d+) ([\d.]+) ([\d.]+) (\d+)", printed)
     if result is None:
         raise RuntimeError(f"wrk said something unexpected: {printed}")
