@@ -5,7 +5,8 @@ local unique = os.getenv("UNIQUE") or ""
 local sent = 0
 
 wrk.method = os.getenv("METHOD")
-wrk.body = os.getenv("BODY")
+local body = os.getenv("BODY") or ""
+wrk.body = body ~= "" and body or nil
 for name, value in (os.getenv("HEADERS") or ""):gmatch("([^:\n]+): ([^\n]*)") do
   wrk.headers[name] = value
 end
