@@ -1,0 +1,75 @@
+"""The W3C trace context: which trace a request belongs to, from hop to hop.
+
+https://www.w3.org/TR/trace-context/
+
+Nothing is recorded here: what is read from a `traceparent` header is put into logs and problems, and handed
+on.
+"""
+
+import random
+import re
+from dataclasses import dataclass
+from typing import Self
+
+_TRACEPARENT = re.compile(
+    r"(?P<version>[0-9a-f]{2})-(?P<trace_id>[0-9a-f]{32})-(?P<span_id>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})"
+    r"(?P<rest>-.*)?",
+    re.ASCII | re.DOTALL,
+)
+_FORBIDDEN_VERSION = "ff"
+_OWN_VERSION = "00"
+_NO_TRACE = "0" * 32
+_NO_SPAN = "0" * 16
+_SAMPLED = 0x01
+
+
+@dataclass(frozen=True, slots=True)
+class TraceContext:
+    """One place in a trace: `trace_id` is 32 lower-case hex digits, `span_id` 16, neither all zeros.
+
+    `sampled` says that the caller may have recorded this trace, and wants it recorded further on.
+    """
+
+    trace_id: str
+    span_id: str
+    sampled: bool = False
+
+    @classmethod
+    def parse(cls, traceparent: str | None) -> Self:
+        """The caller's place in its trace; a fresh one when there is no header, or one the standard forbids.
+
+        Later versions of the header are read as far as they are known (section 4.3). A service works at a
+        `child()` of what it parsed.
+        """
+        return (traceparent and cls._read(traceparent)) or cls.fresh()
+
+    @classmethod
+    def fresh(cls, chance: random.Random | None = None) -> Self:
+        """The start of a new trace, with ids out of `chance`."""
+        return cls(_random_id(128, chance), _random_id(64, chance))
+
+    @classmethod
+    def _read(cls, traceparent: str) -> Self | None:
+        match = _TRACEPARENT.fullmatch(traceparent)
+        if match is None:
+            return None
+        version, trace_id, span_id, flags, rest = match.groups()
+        if version == _FORBIDDEN_VERSION or (version == _OWN_VERSION and rest is not None):
+            return None
+        if trace_id == _NO_TRACE or span_id == _NO_SPAN:
+            return None
+        return cls(trace_id, span_id, bool(int(flags, 16) & _SAMPLED))
+
+    def child(self) -> Self:
+        """The next place in the same trace: the same trace id and decision, a new span id."""
+        return type(self)(self.trace_id, _random_id(64), self.sampled)
+
+    def header(self) -> str:
+        """The value of `traceparent` for the next hop."""
+        return f"00-{self.trace_id}-{self.span_id}-{'01' if self.sampled else '00'}"
+
+
+def _random_id(bits: int, chance: random.Random | None = None) -> str:
+    """`bits` random bits in hex, never all zeros."""
+    draw = chance.getrandbits if chance is not None else random.getrandbits
+    return f"{draw(bits) or 1:0{bits // 4}x}"

@@ -1,0 +1,21 @@
+"""Typed settings, read once, passed down in pieces."""
+
+from atoll.settings.fields import Setting
+from atoll.settings.loading import Mistake, SettingsInvalid, load_settings
+from atoll.settings.secret import Secret
+from atoll.settings.service_settings import DEVELOPMENT_SECRET, Environment, Port, ServiceSettings
+from atoll.settings.urls import http_url, without_credentials
+
+__all__ = [
+    "DEVELOPMENT_SECRET",
+    "Environment",
+    "Mistake",
+    "Port",
+    "Secret",
+    "ServiceSettings",
+    "Setting",
+    "SettingsInvalid",
+    "http_url",
+    "load_settings",
+    "without_credentials",
+]
