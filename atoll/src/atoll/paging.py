@@ -23,7 +23,7 @@ class Cursors(Generic[Position]):
     """Writes a position, a NamedTuple of scalars, as a cursor, and reads it back."""
 
     def __init__(self, position_type: type[Position]) -> None:
-        self._decoder = msgspec.json.Decoder(position_type)
+        self._decoder: msgspec.json.Decoder[Position] = msgspec.json.Decoder(position_type)
 
     def write(self, position: Position) -> str:
         """The cursor: letters, digits, `-` and `_`."""
