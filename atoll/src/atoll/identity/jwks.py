@@ -1,15 +1,15 @@
 """The token keys as every service but their owner has them: fetched, kept for a while, dropped."""
 
 import asyncio
+import contextvars
 import math
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
-import structlog
-
 from atoll.clock import Clock, SystemClock
 from atoll.identity.keys import Jwk, JwksDocument, VerifyingKey
+from atoll.observability.logging import get_logger
 from atoll.problems import Unavailable
 
 REFRESH_INTERVAL = 5 * 60
@@ -25,7 +25,7 @@ token that they signed has expired, unless the owner still issues some and only 
 RETRY_INTERVAL = 1
 """Seconds between two fetches while we hold no usable key at all."""
 
-log = structlog.get_logger()
+log = get_logger()
 
 FetchJwks = Callable[[], Awaitable[JwksDocument]]
 """Asks the owner for its keys once, in bounded time; any exception means that it could not be asked."""
@@ -66,7 +66,10 @@ class JwksKeySource:
         """Fetch the keys now; who comes meanwhile shares the fetch. A failure is logged, not raised."""
         if self._fetching is None or self._fetching.done():
             self._tried_at = self._clock.monotonic()
-            self._fetching = asyncio.create_task(self._fetch_once(), name="fetch the token keys")
+            # everyone waits for it, so it must not end at one caller's deadline
+            self._fetching = asyncio.create_task(
+                self._fetch_once(), name="fetch the token keys", context=contextvars.Context()
+            )
         # one caller's cancellation is not the others'
         await asyncio.shield(self._fetching)
 

@@ -13,9 +13,7 @@ class ServiceAuthenticator:
     Each kind of token has its own algorithm, type and key, so neither can pass for the other.
     """
 
-    def __init__(
-        self, *, users: TokenVerifier | None = None, services: ServiceTokenVerifier | None = None
-    ) -> None:
+    def __init__(self, *, users: TokenVerifier | None = None, services: ServiceTokenVerifier | None = None) -> None:
         self._users = users
         self._services = services
 

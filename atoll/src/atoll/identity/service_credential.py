@@ -4,7 +4,6 @@ Whoever holds the secret can speak as any service of the system, and as no user.
 """
 
 import msgspec
-import structlog
 from joserfc.jwk import OctKey
 
 from atoll.clock import Clock, SystemClock
@@ -12,6 +11,7 @@ from atoll.identity.principal import Principal
 from atoll.identity.signatures import SignatureScheme, TokenRefused
 from atoll.identity.tokens import CLOCK_SKEW, check_times
 from atoll.identity.verified_tokens import VerifiedToken, VerifiedTokens
+from atoll.observability.logging import get_logger
 from atoll.problems import Unauthenticated
 
 SERVICE_TOKEN = SignatureScheme("HS256", "service+jwt")
@@ -25,7 +25,7 @@ _RENEW_BEFORE = 60
 MIN_SECRET_BYTES = 32
 """As long as the hash's output (RFC 7518, section 3.2)."""
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class ServiceClaims(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 import msgspec
-import structlog
 
 from atoll.clock import Clock, SystemClock
 from atoll.identity.keys import KEY_ALGORITHM, KeyRing, KeySource
@@ -11,6 +10,7 @@ from atoll.identity.principal import Principal
 from atoll.identity.signatures import SignatureScheme, TokenRefused, read_head
 from atoll.identity.verified_tokens import DEFAULT_CAPACITY, VerifiedToken, VerifiedTokens
 from atoll.ids import NewId, uuid7
+from atoll.observability.logging import get_logger
 from atoll.problems import Unauthenticated
 
 DEFAULT_ISSUER = "users"
@@ -24,7 +24,7 @@ CLOCK_SKEW = 30
 ACCESS_TOKEN = SignatureScheme(KEY_ALGORITHM, "at+jwt")
 """The type is that of RFC 9068."""
 
-log = structlog.get_logger()
+log = get_logger()
 
 
 class AccessClaims(msgspec.Struct, frozen=True, kw_only=True):
