@@ -1,0 +1,44 @@
+"""Where a service keeps what it owns: the `Database` port, its adapters, and migrations."""
+
+from atoll.storage.database import (
+    CheckViolated,
+    CommitFailed,
+    ConstraintViolated,
+    Database,
+    DatabaseError,
+    DatabaseUnavailable,
+    ForeignKeyViolated,
+    MigrationFailed,
+    NotNullViolated,
+    Reading,
+    Row,
+    StatementFailed,
+    Transaction,
+    TransactionSuspended,
+    UniqueViolated,
+    Value,
+)
+from atoll.storage.migrations import Migration, load_migrations
+from atoll.storage.opening import open_database
+
+__all__ = [
+    "CheckViolated",
+    "CommitFailed",
+    "ConstraintViolated",
+    "Database",
+    "DatabaseError",
+    "DatabaseUnavailable",
+    "ForeignKeyViolated",
+    "Migration",
+    "MigrationFailed",
+    "NotNullViolated",
+    "Reading",
+    "Row",
+    "StatementFailed",
+    "Transaction",
+    "TransactionSuspended",
+    "UniqueViolated",
+    "Value",
+    "load_migrations",
+    "open_database",
+]

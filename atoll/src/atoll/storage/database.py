@@ -1,8 +1,9 @@
 """The port to a database: what every adapter promises, and what every service may rely on.
 
-SQL is plain and the same for every engine. Parameters are `$1`, `$2`, …, each usable more than once. Columns are
-TEXT, BIGINT, DOUBLE PRECISION or BYTEA; a moment is a BIGINT of milliseconds (`atoll.clock.to_millis`), a truth is
-0 or 1. Write statements that are right under READ COMMITTED: conditional updates, never read and then write.
+SQL is plain and the same for every engine, one statement at a time. Parameters are `$1`, `$2`, …, each usable
+more than once. Columns are TEXT, BIGINT, DOUBLE PRECISION or BYTEA; a moment is a BIGINT of milliseconds
+(`atoll.clock.to_millis`), a truth is 0 or 1. Write statements that are right under READ COMMITTED: conditional
+updates, never read and then write.
 
 DatabaseError
 ├── DatabaseUnavailable     cannot be reached, locked for too long, or full; worth another try later
@@ -99,7 +100,7 @@ TransactionBody: TypeAlias = Callable[[Transaction], Coroutine[Any, Any, T]]
 
 
 class Database(Protocol):
-    """One service's database. Enter it as an async context manager before use; leaving closes every connection.
+    """One service's database. Enter it as an async context manager before use; leaving closes its connections.
 
     Any number of tasks of one event loop may use it at once. Errors are those of this module's tree.
     """
@@ -107,19 +108,21 @@ class Database(Protocol):
     async def transaction(self, body: TransactionBody[T]) -> T:
         """Run `body` in one transaction, and return its result once that is durable.
 
-        The body may await nothing but its transaction; an adapter raises `TransactionSuspended` if it does. It
-        may run more than once (after a deadlock, say), so its only effects are those in the database. When it
-        raises, its changes are undone and the error reaches the caller, but not before everything that the body
-        can have seen is durable. When the commit fails, every caller whose changes went with it gets
-        `CommitFailed` or `DatabaseUnavailable`, and none of the changes is there. A caller that is cancelled
-        changes nothing for others; its own changes are there whole or not at all.
+        The body may await nothing but its transaction; an adapter raises `TransactionSuspended` if it does.
+        It may run more than once (after a deadlock, say), so its only effects are those in the database. When
+        it raises, its changes are undone and the error reaches the caller, but not before everything that the
+        body can have seen is durable. A statement that fails dooms its transaction, even when the body hides
+        the error: to go on, ask first (`ON CONFLICT DO NOTHING`, and count). When the commit fails, every caller
+        whose changes went with it gets `CommitFailed` or `DatabaseUnavailable`, and none of the changes is
+        there. A caller that is cancelled changes nothing for others; its own changes are there whole or not at
+        all.
         """
 
     async def read(self, body: ReadBody[T]) -> T:
         """Run `body` on one unchanging view of everything durable; never waits for a writer.
 
-        For short questions: the body may hold up other work of this process while it runs. The same rule holds
-        for what it may await.
+        For short questions: the body may hold up other work of this process while it runs. As for a
+        transaction, it may await nothing else, and may run more than once.
         """
 
     async def fetch_one(self, sql: str, *values: Value) -> Row | None:
@@ -134,8 +137,8 @@ class Database(Protocol):
     async def migrate(self, migrations: Sequence[Migration]) -> list[Migration]:
         """Bring the schema to the last of `migrations`, each in one transaction; return those applied now.
 
-        Several processes may try at once: one works, the others wait. Raises `MigrationFailed` when one fails,
-        or was changed after it was applied, or the database knows one that the code does not.
+        Several processes may try at once: one works, the others wait. Raises `MigrationFailed` when one fails
+        or was changed after it was applied, or when the database knows one that the code does not.
         """
 
     async def check(self) -> None:

@@ -1,0 +1,19 @@
+"""SQLite behind the `Database` port.
+
+One connection writes and checkpoints, one reads on the event loop, and every stream has one of its own:
+
+    database.py      SqliteDatabase: the port, joined from the parts below      ← start here
+    group_commit.py  many callers, one transaction, one fsync
+    bodies.py        runs a body's coroutine to its end, and what it may use meanwhile
+    writing.py       the writing connection: begin, savepoints, commit, and back to a clean state
+    reading.py       short reads on the loop
+    streaming.py     long reads in threads
+    migrating.py     the schema
+    connections.py   how a connection is opened
+    statements.py    `$1` → `?1`, and what a statement may not be
+    errors.py        SQLite's errors → the port's
+"""
+
+from atoll.storage.sqlite.database import SqliteDatabase
+
+__all__ = ["SqliteDatabase"]
