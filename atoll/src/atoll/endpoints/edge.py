@@ -1,0 +1,138 @@
+"""The edge of a service: around every request a context, a measurement, and errors turned into problems."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias, runtime_checkable
+
+from starlette.types import Receive, Scope, Send
+
+from atoll import context
+from atoll.clock import Clock
+from atoll.context import RequestContext
+from atoll.endpoints.answers import Answer, StreamedAnswer, problem_answer, send_answer, send_stream
+from atoll.endpoints.request import ClientDisconnected, Request
+from atoll.observability.logging import get_logger
+from atoll.observability.metrics import HttpMetrics
+from atoll.observability.tracing import TraceContext
+from atoll.problems import InternalError, Problem
+
+AnswerRequest: TypeAlias = Callable[[Request], Awaitable[Answer | StreamedAnswer]]
+"""Answers one request; whatever it raises is turned into a problem by the edge."""
+
+CLIENT_CLOSED = 499
+"""How requests are counted whose client went away before the answer (nginx's number; never sent)."""
+
+log = get_logger()
+
+
+@runtime_checkable
+class TellsProblem(Protocol):
+    """An error of a lower layer that knows what a caller should be told, such as a call that timed out."""
+
+    def as_problem(self) -> Problem: ...
+
+
+class Edge:
+    """What the requests of one service have in common."""
+
+    def __init__(self, metrics: HttpMetrics, clock: Clock) -> None:
+        self.metrics = metrics
+        self.clock = clock
+
+    def serve(self, template: str, answer: AnswerRequest, *, body_limit: int = 0) -> "Served":
+        """An ASGI app that answers requests to one path template, `""` for paths without one."""
+        return Served(self, template, answer, body_limit)
+
+
+class Served:
+    """One way to answer, with the edge around it."""
+
+    __slots__ = ("_answer", "_body_limit", "_metrics", "_monotonic", "template")
+
+    def __init__(self, edge: Edge, template: str, answer: AnswerRequest, body_limit: int) -> None:
+        self.template = template
+        self._answer = answer
+        self._body_limit = body_limit
+        self._metrics = edge.metrics
+        self._monotonic = edge.clock.monotonic
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, self._body_limit)
+        started = self._monotonic()
+        status = CLIENT_CLOSED
+        previous = context.current.set(context_of(request))
+        self._metrics.started()
+        try:
+            answer = await self._answer_or_problem(request)
+            status = answer.status
+            await self._send(answer, request, receive, send)
+        except ClientDisconnected:
+            status = CLIENT_CLOSED
+        finally:
+            self._metrics.finished(self.template, request.method, status, self._monotonic() - started)
+            context.current.reset(previous)
+
+    async def _answer_or_problem(self, request: Request) -> Answer | StreamedAnswer:
+        try:
+            return await self._answer(request)
+        except ClientDisconnected:
+            raise
+        except Exception as error:
+            return answer_to(error, request, self.template)
+
+    @staticmethod
+    async def _send(answer: Answer | StreamedAnswer, request: Request, receive: Receive, send: Send) -> None:
+        with_body = request.method != "HEAD"
+        if isinstance(answer, Answer):
+            await send_answer(answer, send, with_body=with_body)
+        else:
+            await send_stream(answer, receive, send, with_body=with_body)
+
+
+_REQUEST_ID = re.compile(rb"[!-~]{1,128}")
+
+
+def context_of(request: Request) -> RequestContext:
+    """What the headers say of the request's place in the world."""
+    headers = request.header_bytes
+    traceparent = headers.get(b"traceparent")
+    trace = TraceContext.fresh() if traceparent is None else _next_place(traceparent)
+    request_id = headers.get(b"x-request-id")
+    if request_id is not None and _REQUEST_ID.fullmatch(request_id):
+        return RequestContext(trace, request_id.decode("ascii"))
+    return RequestContext(trace, trace.span_id)
+
+
+def _next_place(traceparent: bytes) -> TraceContext:
+    return TraceContext.parse(traceparent.decode("latin-1")).child()
+
+
+def answer_to(error: Exception, request: Request, template: str) -> Answer:
+    """The problem that an error is for the caller; one that nobody foresaw is logged whole, and told as a 500."""
+    problem = _problem_of(error)
+    if problem is None:
+        log.error("request failed", method=request.method, route=template, exc_info=error)
+        problem = InternalError()
+    elif problem.status >= 500:
+        log.warning("request refused", method=request.method, route=template, status=problem.status, error=repr(error))
+    return problem_answer(problem, instance=_printable(request.path), trace_id=_trace_id())
+
+
+def _problem_of(error: Exception) -> Problem | None:
+    match error:
+        case Problem():
+            return error
+        case TellsProblem():
+            return error.as_problem()
+        case _:
+            return None
+
+
+def _printable(path: str) -> str:
+    """Servers may leave lone surrogates where a path was no UTF-8; JSON has no place for them."""
+    return path.encode("utf-8", "replace").decode("utf-8")
+
+
+def _trace_id() -> str:
+    request = context.current.get()
+    return "" if request is None else request.trace.trace_id

@@ -1,0 +1,73 @@
+"""A handler made ready: everything its annotations ask for is worked out before the first request."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from atoll.endpoints.answers import Answer, StreamedAnswer, answer_of
+from atoll.endpoints.parameters import ReadLater, refuse_any_query
+from atoll.endpoints.request import Request
+from atoll.endpoints.route import Route
+from atoll.endpoints.signature import HandlerMistake, Signature, signature_of
+from atoll.identity.authenticator import Authenticator
+
+
+class Endpoint:
+    """Answers requests with one handler.
+
+    Asks who calls before anything else is looked at, so that strangers learn nothing from mistakes they are told.
+    """
+
+    def __init__(self, route: Route, authenticator: Authenticator | None = None) -> None:
+        self.route = route
+        self.signature = signature_of(route)
+        self._handler = route.handler
+        self._status = route.status
+        self._caller = self._caller_reader(authenticator)
+        self._direct = _direct_readers(self.signature)
+        self._query = _query_reader(self.signature)
+        self._body = self._body_reader()
+
+    def _caller_reader(self, authenticator: Authenticator | None) -> tuple[str, ReadLater] | None:
+        caller = self.signature.caller
+        if caller is None:
+            return None
+        if authenticator is None:
+            where = f"{self.route.method} {self.route.path}"
+            raise HandlerMistake(f"{where}: {caller.name} asks who calls; give the service an authenticator.")
+        return caller.name, caller.reader(authenticator)
+
+    def _body_reader(self) -> tuple[str, ReadLater] | None:
+        body = self.signature.body
+        return None if body is None else (body.name, body.reader())
+
+    async def answer(self, request: Request) -> Answer | StreamedAnswer:
+        """The handler's answer; raises what the handler raises, and problems for what the request lacks."""
+        return answer_of(await self._handler(**await self._arguments(request)), self._status)
+
+    async def _arguments(self, request: Request) -> dict[str, Any]:
+        arguments: dict[str, Any] = {}
+        if self._caller is not None:
+            name, read_later = self._caller
+            arguments[name] = await read_later(request)
+        for name, read in self._direct:
+            arguments[name] = read(request)
+        if self._query is not None:
+            arguments.update(self._query(request))
+        if self._body is not None:
+            name, read_later = self._body
+            arguments[name] = await read_later(request)
+        return arguments
+
+
+def _direct_readers(signature: Signature) -> tuple[tuple[str, Callable[[Request], Any]], ...]:
+    readers = [(parameter.name, parameter.reader()) for parameter in signature.path]
+    readers += [(parameter.name, parameter.reader()) for parameter in signature.headers]
+    if signature.request is not None:
+        readers.append((signature.request.name, lambda request: request))
+    return tuple(readers)
+
+
+def _query_reader(signature: Signature) -> Callable[[Request], Mapping[str, Any]] | None:
+    if signature.query is not None:
+        return signature.query.reader()
+    return None if signature.request is not None else refuse_any_query

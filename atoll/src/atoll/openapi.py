@@ -1,0 +1,235 @@
+"""The OpenAPI 3.1 document of a service, out of the same annotations that its handlers are served by."""
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any, Union, get_args, get_origin
+
+import msgspec
+
+from atoll import problems, wire
+from atoll.endpoints import Content, Endpoint, Reply, Stream
+from atoll.endpoints.parameters import REQUIRED
+from atoll.endpoints.signature import camel, members_of
+from atoll.problems import Problem, ProblemDetails
+
+Json = dict[str, Any]
+
+VERSION = "3.1.1"
+SECURITY_SCHEME = "accessToken"
+_REF = "#/components/schemas/{name}"
+
+
+def document(name: str, version: str, endpoints: Sequence[Endpoint]) -> Json:
+    """The document of those of the endpoints that are documented, in their order."""
+    shown = [endpoint for endpoint in endpoints if endpoint.route.documented]
+    schemas = _Schemas(_types_of(shown))
+    ids = _operation_ids(shown)
+    paths: Json = {}
+    for endpoint in shown:
+        operation = _operation(endpoint, ids[id(endpoint)], schemas)
+        paths.setdefault(endpoint.route.path, {})[endpoint.route.method.lower()] = operation
+    return {
+        "openapi": VERSION,
+        "info": {"title": name, "version": version or "0"},
+        "paths": paths,
+        "components": _components(shown, schemas),
+    }
+
+
+def _components(endpoints: Sequence[Endpoint], schemas: "_Schemas") -> Json:
+    components: Json = {"schemas": schemas.components}
+    if any(endpoint.signature.caller for endpoint in endpoints):
+        bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        components["securitySchemes"] = {SECURITY_SCHEME: bearer}
+    return components
+
+
+class _Schemas:
+    """The JSON schema of every type in the document; those with a name are shared components."""
+
+    def __init__(self, types: Iterable[Any]) -> None:
+        distinct = list(dict.fromkeys([ProblemDetails, *types]))
+        schemas, self.components = wire.schemas(distinct, _REF)
+        self._by_type = dict(zip(distinct, schemas, strict=True))
+
+    def of(self, type_: Any) -> Json:
+        return dict(self._by_type[type_])
+
+
+@dataclass(frozen=True, slots=True)
+class _Parameter:
+    name: str
+    place: str
+    type: Any
+    default: Any = REQUIRED
+
+    def as_json(self, schemas: _Schemas) -> Json:
+        schema = schemas.of(self.type)
+        if self.default is not REQUIRED and self.default is not None:
+            schema["default"] = msgspec.to_builtins(self.default, enc_hook=str)
+        return {
+            "name": self.name,
+            "in": self.place,
+            "required": self.default is REQUIRED,
+            "schema": schema,
+        }
+
+
+def _parameters(endpoint: Endpoint) -> Iterator[_Parameter]:
+    signature = endpoint.signature
+    for path in signature.path:
+        yield _Parameter(path.name, "path", path.type)
+    for header in signature.headers:
+        yield _Parameter(header.header, "header", header.type, header.default)
+    if signature.query is not None:
+        for field in msgspec.structs.fields(signature.query.struct):
+            yield _Parameter(field.encode_name, "query", field.type, _default_of(field))
+
+
+def _default_of(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return field.default_factory()
+    return field.default
+
+
+def _types_of(endpoints: Iterable[Endpoint]) -> Iterator[Any]:
+    for endpoint in endpoints:
+        yield from (parameter.type for parameter in _parameters(endpoint))
+        if endpoint.signature.body is not None:
+            yield endpoint.signature.body.type
+        answer = _answered(endpoint)
+        if answer.json is not None:
+            yield answer.json
+
+
+def _operation(endpoint: Endpoint, operation_id: str, schemas: _Schemas) -> Json:
+    operation: Json = {"operationId": operation_id, "tags": [_tag(endpoint.route.path)], **_words(endpoint)}
+    parameters = [parameter.as_json(schemas) for parameter in _parameters(endpoint)]
+    if parameters:
+        operation["parameters"] = parameters
+    if endpoint.signature.body is not None:
+        body = endpoint.signature.body
+        content = {wire.MEDIA_TYPE: {"schema": schemas.of(body.type)}}
+        operation["requestBody"] = {"required": body.default is REQUIRED, "content": content}
+    operation["responses"] = {**_success(endpoint, schemas), **_failures(endpoint, schemas)}
+    operation.update(_security(endpoint))
+    return operation
+
+
+def _words(endpoint: Endpoint) -> Json:
+    """Summary and description: the first line of the handler's docstring, and the rest of it."""
+    first, _, rest = (inspect.getdoc(endpoint.route.handler) or "").partition("\n")
+    words = {"summary": endpoint.route.summary or first, "description": rest.strip()}
+    return {key: text for key, text in words.items() if text}
+
+
+def _tag(path: str) -> str:
+    return path.strip("/").partition("/")[0] or "/"
+
+
+def _operation_ids(endpoints: Iterable[Endpoint]) -> Mapping[int, str]:
+    """The handler's name in camel case; with its path where one handler serves several."""
+    ids: dict[int, str] = {}
+    taken: set[str] = set()
+    for endpoint in endpoints:
+        name = camel(_handler_name(endpoint))
+        ids[id(endpoint)] = name if name not in taken else f"{name}_{_slug(endpoint)}"
+        taken.add(ids[id(endpoint)])
+    return ids
+
+
+def _handler_name(endpoint: Endpoint) -> str:
+    handler = endpoint.route.handler
+    return str(getattr(handler, "__name__", type(handler).__name__)).strip("_")
+
+
+def _slug(endpoint: Endpoint) -> str:
+    words = "".join(letter if letter.isalnum() else " " for letter in endpoint.route.path).split()
+    return "_".join([endpoint.route.method.lower(), *words])
+
+
+def _security(endpoint: Endpoint) -> Json:
+    caller = endpoint.signature.caller
+    if caller is None:
+        return {}
+    token: Json = {SECURITY_SCHEME: []}
+    return {"security": [{}, token] if caller.optional else [token]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What a return annotation says: the JSON type, whether other content is possible, whether nothing is."""
+
+    json: Any
+    content: bool
+    nothing: bool
+
+
+def _answered(endpoint: Endpoint) -> _Answered:
+    members = [_inside_reply(member) for member in members_of(endpoint.signature.returns)]
+    flat = [inner for member in members for inner in members_of(member)]
+    values = [member for member in flat if member not in (Content, Stream, None, NoneType)]
+    return _Answered(
+        json=Union[tuple(values)] if values else None,  # noqa: UP007 - made of a tuple
+        content=Content in flat or Stream in flat,
+        nothing=None in flat or NoneType in flat,
+    )
+
+
+def _inside_reply(type_: Any) -> Any:
+    if get_origin(type_) is Reply:
+        return get_args(type_)[0]
+    return Any if type_ is Reply else type_
+
+
+def _success(endpoint: Endpoint, schemas: _Schemas) -> Json:
+    answered, status = _answered(endpoint), endpoint.route.status
+    content: Json = {}
+    if answered.json is not None:
+        content[wire.MEDIA_TYPE] = {"schema": schemas.of(answered.json)}
+    if answered.content:
+        content["*/*"] = {}
+    responses: Json = {}
+    if content:
+        responses[str(status)] = {"description": _phrase(status), "content": content}
+    if answered.nothing:
+        empty = 204 if status == 200 else status
+        responses.setdefault(str(empty), {"description": _phrase(empty)})
+    return responses
+
+
+def _phrase(status: int) -> str:
+    from http import HTTPStatus
+
+    return HTTPStatus(status).phrase
+
+
+def _failures(endpoint: Endpoint, schemas: _Schemas) -> Json:
+    by_status: dict[int, list[type[Problem]]] = {}
+    for problem in dict.fromkeys([*endpoint.route.problems, *_implied_problems(endpoint)]):
+        by_status.setdefault(problem.status, []).append(problem)
+    responses = {str(status): _problem_response(found, schemas) for status, found in sorted(by_status.items())}
+    return {**responses, "default": _problem_response([Problem], schemas)}
+
+
+def _implied_problems(endpoint: Endpoint) -> Iterator[type[Problem]]:
+    signature = endpoint.signature
+    if signature.caller is not None:
+        yield problems.Unauthenticated
+        if signature.caller.requirements:
+            yield problems.Forbidden
+    if signature.path:
+        yield problems.NotFound
+    if signature.body is not None:
+        yield from (problems.BadRequest, problems.ContentTooLarge, problems.UnsupportedMediaType)
+    if signature.body is not None or signature.query is not None or signature.headers:
+        yield problems.InvalidFields
+
+
+def _problem_response(found: Sequence[type[Problem]], schemas: _Schemas) -> Json:
+    return {
+        "description": " or ".join(dict.fromkeys(problem.title() for problem in found)),
+        "content": {problems.MEDIA_TYPE: {"schema": schemas.of(ProblemDetails)}},
+    }
