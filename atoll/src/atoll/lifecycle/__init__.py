@@ -1,6 +1,26 @@
 """Start, drain, stop: the life of one process."""
 
-from atoll.lifecycle.background import BackgroundJobs, Job, running
+from atoll.lifecycle.errors import StartFailed
 from atoll.lifecycle.listener import Address, Listener
+from atoll.lifecycle.process import Program, Runnable, main, run
+from atoll.lifecycle.sockets import accept_waiting, admit_no_more, listening_socket
+from atoll.lifecycle.stop import Stop
+from atoll.lifecycle.supervisor_line import SUPERVISOR_FD, SupervisorLine
+from atoll.lifecycle.uvicorn_listener import UvicornListener
 
-__all__ = ["Address", "BackgroundJobs", "Job", "Listener", "running"]
+__all__ = [
+    "SUPERVISOR_FD",
+    "Address",
+    "Listener",
+    "Program",
+    "Runnable",
+    "StartFailed",
+    "Stop",
+    "SupervisorLine",
+    "UvicornListener",
+    "accept_waiting",
+    "admit_no_more",
+    "listening_socket",
+    "main",
+    "run",
+]

@@ -24,9 +24,7 @@ def expectation(annotation: Any) -> str:
     """`Annotated[int, Meta(ge=0, le=9)]` is "a whole number from 0 to 9"; a Literal names its values."""
     if get_origin(annotation) is Annotated:
         bare, *extras = get_args(annotation)
-        return expectation(bare) + "".join(
-            _range(extra) for extra in extras if isinstance(extra, msgspec.Meta)
-        )
+        return expectation(bare) + "".join(_range(extra) for extra in extras if isinstance(extra, msgspec.Meta))
     if is_union(annotation):
         return " or ".join(expectation(part) for part in get_args(annotation) if part is not NoneType)
     if get_origin(annotation) is Literal:

@@ -15,8 +15,8 @@ class Setting:
 
     `env` is its name in the environment when that is not the field's name in capitals; `aliases` are further
     names there. `section` is the dotted path of the table in the file that holds it, for what is no plain
-    setting (`gateway.routes`); such a field is not read from the environment. `check` gets the value and
-    raises ValueError with the end of a sentence ("must be …") when it will not do.
+    setting (`gateway.routes`); such a field is not read from the environment. `check` gets the
+    value and raises ValueError, with what to write instead, when it will not do.
     """
 
     description: str

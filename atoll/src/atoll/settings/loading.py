@@ -196,9 +196,7 @@ class _Loading:
             return
         for field in self._fields:
             if field.secret and not self._is_given(field, values):
-                self._mistake(
-                    field.env_names[0], "must be given in production: a secret of your own, no default."
-                )
+                self._mistake(field.env_names[0], "must be given in production: a secret of your own, no default.")
 
     def _is_given(self, field: SettingField, values: Mapping[str, Any]) -> bool:
         if field.name not in values:
@@ -266,8 +264,8 @@ def _check(field: SettingField, value: object) -> None:
     try:
         field.setting.check(value)
     except ValueError as error:
-        shown = "" if field.secret else f"is {without_credentials(repr(value))}; it "
-        raise ValueError(f"{shown}{error}.") from error
+        shown = "not right" if field.secret else without_credentials(repr(value))
+        raise ValueError(f"is {shown}: {str(error).rstrip('.')}.") from error
 
 
 def _did_you_mean(word: str, known: Iterable[str]) -> str:

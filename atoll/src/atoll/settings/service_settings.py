@@ -22,9 +22,9 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     `class OrdersSettings(ServiceSettings, frozen=True, kw_only=True)`: msgspec asks for the words each time.
     """
 
-    environment: Annotated[
-        Environment, Setting("In production every secret must be given.", env="ATOLL_ENV")
-    ] = "development"
+    environment: Annotated[Environment, Setting("In production every secret must be given.", env="ATOLL_ENV")] = (
+        "development"
+    )
     version: Annotated[str, Setting("What runs here, as /health and the registry tell it.")] = ""
     host: Annotated[str, Setting("The address to listen on.")] = "127.0.0.1"
     port: Annotated[Port, Setting("The port to listen on; 0 takes any free one.")] = 0
@@ -35,9 +35,9 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Setting("Where the registry is; without it, services need fixed addresses.", check=http_url),
     ] = None
-    service_secret: Annotated[
-        Secret, Setting("What the services of one system share, to know each other by.")
-    ] = DEVELOPMENT_SECRET
+    service_secret: Annotated[Secret, Setting("What the services of one system share, to know each other by.")] = (
+        DEVELOPMENT_SECRET
+    )
     log_format: Annotated[
         LogFormat, Setting("How log lines look; auto is pretty on a terminal and json elsewhere.")
     ] = "auto"

@@ -22,7 +22,7 @@ def http_url(url: str) -> None:
         or parts.query
         or parts.fragment
     ):
-        raise ValueError("must look like http://host:port")
+        raise ValueError("write http://host:port")
 
 
 def without_credentials(text: str) -> str:

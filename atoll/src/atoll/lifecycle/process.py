@@ -1,0 +1,191 @@
+"""The life of one process: settings, logs, resources, ways in, registration; and all of it backwards.
+
+if __name__ == "__main__":
+    main("orders", create_app, OrdersSettings)
+"""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, NoReturn, Protocol, TypeVar
+
+from atoll.lifecycle.errors import StartFailed
+from atoll.lifecycle.listener import Address, Listener, accepting
+from atoll.lifecycle.stop import Stop, StopRequested, signals_to
+from atoll.lifecycle.supervisor_line import SupervisorLine
+from atoll.lifecycle.uvicorn_listener import UvicornListener
+from atoll.observability.logging import configure_logging, get_logger
+from atoll.running import ResourceFailed
+from atoll.settings import ServiceSettings, SettingsInvalid, load_settings
+from atoll.storage.database import DatabaseError
+
+S = TypeVar("S", bound=ServiceSettings)
+
+FAILED = 1
+BAD_SETTINGS = 2
+
+STOP_MARGIN = 10.0
+"""Seconds beyond the graceful timeout for everything else of a stop: jobs, resources, threads."""
+
+_FORESEEN = (StartFailed, DatabaseError, ConnectionError)
+_EVERY_ADDRESS = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not bound
+
+log = get_logger()
+
+
+class Runnable(Protocol):
+    """What runs here: an `atoll.service.Service`, or anything of its shape."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> str: ...
+
+    @property
+    def app(self) -> Any:
+        """An ASGI 3 application, to be served within `running()`."""
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Within, the resources are there and the jobs run."""
+
+    async def job_failure(self) -> Exception:
+        """Wait for a job to fail, perhaps for ever; it has been logged then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A service with ways in of its own choice, each by the name under which its port is told.
+
+    They start in this order. The address of the one called `port` is what gets registered.
+    """
+
+    service: Runnable
+    listeners: Mapping[str, Listener]
+
+
+def main(service_name: str, create: Callable[[S], Runnable | Program], settings_type: type[S]) -> NoReturn:
+    """Run a service as this process until it is asked to stop: all that its `__main__` needs.
+
+    Exit codes: 0 after a graceful stop, 2 for settings that cannot be used, 1 for anything else that failed,
+    128 + its number for a second signal. A failure to be foreseen is told in one sentence, any other with its
+    traceback.
+    """
+    line = SupervisorLine.from_environment(os.environ)
+    try:
+        settings = load_settings(settings_type, service_name)
+    except SettingsInvalid as error:
+        line.failed(str(error))
+        print(error, file=sys.stderr)  # noqa: T201 - no logs without settings
+        sys.exit(BAD_SETTINGS)
+    configure_logging(service_name, settings.log_format, settings.log_level)
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        code = runner.run(_run_created(create, settings, line))
+    sys.exit(code)
+
+
+async def run(
+    program: Runnable | Program,
+    settings: ServiceSettings,
+    *,
+    stop: Stop | None = None,
+    line: SupervisorLine | None = None,
+) -> int:
+    """Run until a signal, a failed job, the end of the supervisor or `stop`; returns the exit code.
+
+    Start: resources and jobs, ways in, a word to the supervisor, the registry. Stop: leave the registry, stop
+    accepting, finish the requests in hand, then jobs and resources.
+    """
+    return await _supervised(lambda: program, settings, stop or Stop(), line or SupervisorLine(None))
+
+
+async def _run_created(create: Callable[[S], Runnable | Program], settings: S, line: SupervisorLine) -> int:
+    asyncio.get_running_loop().set_exception_handler(_log_stray_error)
+    stop = Stop(ends_within=settings.graceful_timeout + STOP_MARGIN)
+    return await _supervised(lambda: create(settings), settings, stop, line)
+
+
+async def _supervised(
+    create: Callable[[], Runnable | Program], settings: ServiceSettings, stop: Stop, line: SupervisorLine
+) -> int:
+    with signals_to(stop), line.watched(lambda: stop.request("the supervisor is gone")):
+        try:
+            program = create()
+            await _live(program if isinstance(program, Program) else _alone(program, settings), settings, stop, line)
+        except StopRequested:
+            log.info("stopped", reason=stop.reason)
+        except Exception as error:
+            return _failed(error, line)
+        return stop.exit_code
+
+
+async def _live(program: Program, settings: ServiceSettings, stop: Stop, line: SupervisorLine) -> None:
+    async with AsyncExitStack() as held:
+        async with stop.interrupts():
+            await held.enter_async_context(program.service.running())
+            await held.enter_async_context(_failures_to(stop, program.service))
+            bound = await held.enter_async_context(accepting(program.listeners, settings.graceful_timeout))
+            ports = {name: address.port for name, address in bound.items()}
+            line.ready(ports)
+            log.info("serving", version=program.service.version, **ports)
+            await held.enter_async_context(_registered(program.service, settings, bound))
+        await stop.requested()
+        log.info("stopping", reason=stop.reason)
+        line.stopping()
+    log.info("stopped")
+
+
+def _alone(service: Runnable, settings: ServiceSettings) -> Program:
+    """A service with the one way in that every service has."""
+    return Program(service, {"port": UvicornListener(service.app, settings.host, settings.port)})
+
+
+@asynccontextmanager
+async def _failures_to(stop: Stop, service: Runnable) -> AsyncIterator[None]:
+    """Within, a job that fails asks for the stop."""
+
+    async def watch() -> None:
+        failure = await service.job_failure()
+        stop.request(str(failure), exit_code=FAILED)
+
+    watching = asyncio.create_task(watch(), name="job failures")
+    try:
+        yield
+    finally:
+        watching.cancel()
+
+
+def _registered(
+    service: Runnable, settings: ServiceSettings, bound: Mapping[str, Address]
+) -> AbstractAsyncContextManager[Any]:
+    return nullcontext()
+
+
+def _failed(error: Exception, line: SupervisorLine) -> int:
+    """Tell what ended the process: foreseen in one sentence, the rest whole."""
+    cause = error.__cause__ if isinstance(error, ResourceFailed) and error.half == "start" else error
+    if isinstance(cause, SettingsInvalid):
+        log.error("cannot start", reason=str(cause))
+    elif isinstance(cause, _FORESEEN):
+        log.error("cannot start", reason=str(error))
+    else:
+        log.critical("process failed", exc_info=error)
+    line.failed(str(error))
+    return BAD_SETTINGS if isinstance(cause, SettingsInvalid) else FAILED
+
+
+def _log_stray_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What the event loop has to report, such as an error in a callback or in a task nobody waited for."""
+    log.error("error in the event loop", message=context.get("message"), exc_info=context.get("exception"))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where it is to be had."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
