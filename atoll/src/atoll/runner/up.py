@@ -1,0 +1,76 @@
+"""`atoll up`: everything between the words of the command line and a run of the system."""
+
+import asyncio
+import sys
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from atoll.runner.data_folder import DataFolder
+from atoll.runner.environment import Surroundings
+from atoll.runner.mistakes import did_you_mean
+from atoll.runner.narrator import taken_ports_message
+from atoll.runner.ports import PortPlan
+from atoll.runner.system_file import System, read_system
+from atoll.runner.system_run import SystemRun
+from atoll.runner.view import LogFormat, View
+
+
+class CannotRun(Exception):
+    """The system cannot be started as asked; the message says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What `atoll up` was asked for. An empty `only` means every service; `port_base` None, the file's ports."""
+
+    file: Path
+    data: Path
+    only: Collection[str] = ()
+    port_base: int | None = None
+    log_format: LogFormat = "auto"
+
+
+def up(options: UpOptions, *, began: float) -> int:
+    """Run the system until it stops; return the exit code. `began` is the monotonic moment of the command.
+
+    Raises SystemFileInvalid, DataFolderInUse or CannotRun before anything is started.
+    """
+    system = read_system(options.file)
+    chosen = _chosen(system, options.only)
+    ports = PortPlan(system.services, options.port_base)
+    folder = DataFolder(options.data)
+    with folder.locked():
+        if taken := ports.taken(chosen):
+            raise CannotRun(taken_ports_message(taken))
+        surroundings = Surroundings(
+            system, ports, folder, log_format=_log_format_of_services(options), runs_here=frozenset(chosen)
+        )
+        with _view(options.log_format, chosen) as view:
+            return asyncio.run(SystemRun(system, surroundings, view, began=began).run())
+
+
+def _chosen(system: System, only: Collection[str]) -> list[str]:
+    for name in only:
+        if name not in system.services:
+            raise CannotRun(f"There is no service {name!r} in {system.path}.{did_you_mean(name, system.services)}")
+    return [name for name in system.services if not only or name in only]
+
+
+def _log_format_of_services(options: UpOptions) -> LogFormat:
+    """They print into a pipe, so they cannot see by themselves that a person reads it."""
+    return "json" if options.log_format == "json" else "pretty"
+
+
+def _view(log_format: LogFormat, services: Collection[str]) -> View:
+    if log_format == "json":
+        from atoll.runner.json_view import JsonView
+
+        return JsonView()
+    if sys.stdout.isatty():
+        from atoll.runner.live_view import LiveView
+
+        return LiveView(services)
+    from atoll.runner.plain_view import PlainView
+
+    return PlainView(services)
