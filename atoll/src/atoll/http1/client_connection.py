@@ -20,7 +20,7 @@ class Receiver(AnswerReceiver, Protocol):
     Unless the request is abandoned: then nothing comes any more. Calls may come while `start` or `send` runs
     (`pause_sending` only), and may themselves call `pause_reading`, `send`, `abandon`, and in `on_end` and
     `on_lost` take a connection and start the next request. What a callback raises loses the connection, and
-    goes to the event loop's exception handler.
+    goes to the event loop's exception handler. After `on_end` and `on_lost` the connection is somebody else's.
     """
 
     def on_head(self, status: int, fields: Fields) -> None:
@@ -37,7 +37,7 @@ class Receiver(AnswerReceiver, Protocol):
         """
 
     def on_lost(self, error: ConnectionFault) -> None:
-        """No whole answer will come: `ConnectionEnded` or `InvalidAnswer`. The peer may have acted, though."""
+        """No whole answer will come: `ConnectionEnded`, `InvalidAnswer`. The peer may have acted, though."""
 
     def pause_sending(self) -> None:
         """The peer reads slower than we write: send no more until `resume_sending`."""
@@ -199,9 +199,7 @@ class ClientConnection(asyncio.Protocol):
         if receiver is None:
             return  # abandoned inside a callback
         self._receiver = None
-        reusable = (
-            self._request_sent and self._parser.reusable and not self._transport.get_write_buffer_size()
-        )
+        reusable = self._request_sent and self._parser.reusable and not self._transport.get_write_buffer_size()
         if reusable:
             self.resume_reading()
             self._owner.connection_idle(self)

@@ -81,6 +81,11 @@ class ConnectionPool:
         """Callers that wait for their turn."""
         return len(self._waiters)
 
+    @property
+    def closed(self) -> bool:
+        """Whether it was drained or closed, and its last connection is gone."""
+        return self._all_closed.is_set()
+
     def take(self) -> ClientConnection | None:
         """An idle connection, at once; None when there is none. Never overtakes who waits in `acquire`."""
         while self._idle_since:

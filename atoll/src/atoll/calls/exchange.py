@@ -1,0 +1,262 @@
+"""One request and its answer on one connection: the callbacks of `http1` turned into something to await."""
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import AsyncIterable
+
+from atoll.http1.client_connection import ClientConnection
+from atoll.http1.errors import ConnectionFault, InvalidAnswer
+from atoll.http1.messages import LAST_CHUNK, Fields, chunk
+
+HIGH_WATER = 64 * 1024
+"""Bytes of a streamed answer that wait for their reader before the connection is read no further."""
+
+
+class TimedOut(ConnectionFault):
+    """Time was up before the answer was; `nothing_was_sent` when it was up before a connection was there."""
+
+    def __init__(self, message: str, *, nothing_was_sent: bool = False) -> None:
+        super().__init__(message)
+        self.nothing_was_sent = nothing_was_sent
+
+
+class Exchange:
+    """Receives one answer, for one task. What it comes to, when not to an answer, is raised where that waits.
+
+    Cancelling the task that waits abandons the exchange: its connection closes, and nothing is left behind.
+    """
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.fields: Fields = []
+        self._loop = asyncio.get_running_loop()
+        self._connection: ClientConnection
+        self._timer: asyncio.TimerHandle | None = None
+        self._sender: _BodySender | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._fault: BaseException | None = None
+        self._ended = False
+
+    def start(
+        self,
+        connection: ClientConnection,
+        head: bytes,
+        body: bytes | AsyncIterable[bytes] | None,
+        *,
+        to_head: bool,
+        seconds: float,
+    ) -> None:
+        """Send the request; the answer must be there `seconds` from now, as far as `answered` waits for it."""
+        self._connection = connection
+        self.expire_in(seconds)
+        if body is None or isinstance(body, bytes):
+            connection.start(head + body if body else head, self, to_head=to_head)
+        else:
+            connection.start(head, self, to_head=to_head, more=True)
+            self._sender = _BodySender(self, connection, body)
+
+    async def answered(self) -> None:
+        """Return when there is enough of the answer to go on with; raise what it came to instead."""
+        try:
+            while not self._is_enough():
+                await self._wait()
+        finally:
+            if self._ended:
+                await self._sender_stopped()
+        if self._fault is not None:
+            raise self._fault
+
+    async def rest(self, limit: int) -> bytes:
+        """What is left of the body, cut after `limit` bytes."""
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """Abandon the answer unless it is whole, and return when nothing of the exchange runs any more."""
+        self.abandon()
+        await self._sender_stopped()
+
+    def expire_in(self, seconds: float) -> None:
+        """Give up `seconds` from now, and not at the moment that was set before."""
+        self._stop_timer()
+        if seconds < math.inf:
+            self._timer = self._loop.call_later(seconds, self._expire, seconds)
+
+    def abandon(self) -> None:
+        """Close the connection unless the answer is whole."""
+        if not self._ended:
+            self._connection.abandon()
+            self.fail(InvalidAnswer("The answer was abandoned."))
+
+    def fail(self, fault: BaseException) -> None:
+        """The answer will never be whole, because of `fault`; the first one counts."""
+        if not self._ended:
+            self._fault = fault
+            self._over()
+
+    def _is_enough(self) -> bool:
+        return self._ended
+
+    async def _sender_stopped(self) -> None:
+        if self._sender is not None:
+            await self._sender.stopped()
+
+    async def _wait(self) -> None:
+        """Return at the next `_wake`."""
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        except asyncio.CancelledError:
+            self.abandon()
+            raise
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _expire(self, seconds: float) -> None:
+        self._connection.abandon()
+        self.fail(TimedOut(f"no whole answer within {seconds:.3g} s"))
+
+    def _over(self) -> None:
+        self._ended = True
+        self._stop_timer()
+        if self._sender is not None:
+            self._sender.stop()
+        self._wake()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # What the connection calls.
+
+    def on_head(self, status: int, fields: Fields) -> None:
+        self.status = status
+        self.fields = fields
+
+    def on_body(self, data: bytes) -> None:
+        raise NotImplementedError
+
+    def on_end(self, reusable: bool) -> None:
+        self._over()
+
+    def on_lost(self, error: ConnectionFault) -> None:
+        self.fail(error)
+
+    def pause_sending(self) -> None:
+        if self._sender is not None:
+            self._sender.writable.clear()
+
+    def resume_sending(self) -> None:
+        if self._sender is not None:
+            self._sender.writable.set()
+
+
+class WholeExchange(Exchange):
+    """The answer as a whole, of at most `limit` bytes."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__()
+        self._limit = limit
+        self._size = 0
+        self._parts: list[bytes] = []
+
+    @property
+    def body(self) -> bytes:
+        return self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+
+    async def rest(self, limit: int) -> bytes:
+        return self.body[:limit]
+
+    def on_body(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._limit:
+            self._connection.abandon()
+            self.fail(InvalidAnswer(f"The answer's body has more than {self._limit} bytes."))
+        else:
+            self._parts.append(data)
+
+
+class StreamedExchange(Exchange):
+    """The head first, then the body piece by piece, no faster than it is taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: deque[bytes] = deque()
+        self._size = 0
+
+    async def next_part(self) -> bytes | None:
+        """The next piece of the body, never empty; None after the last."""
+        while not self._parts and not self._ended:
+            await self._wait()
+        if self._parts:
+            return self._take()
+        if self._fault is not None:
+            raise self._fault
+        return None
+
+    async def rest(self, limit: int) -> bytes:
+        parts = bytearray()
+        while len(parts) < limit and (part := await self.next_part()) is not None:
+            parts += part
+        await self.close()
+        return bytes(parts[:limit])
+
+    def _is_enough(self) -> bool:
+        return self.status != 0 or self._ended
+
+    def on_head(self, status: int, fields: Fields) -> None:
+        super().on_head(status, fields)
+        self._wake()
+
+    def on_body(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._size += len(data)
+        if self._size > HIGH_WATER:
+            self._connection.pause_reading()
+        self._wake()
+
+    def _take(self) -> bytes:
+        part = self._parts.popleft()
+        self._size -= len(part)
+        if not self._ended and self._size <= HIGH_WATER // 2:
+            self._connection.resume_reading()
+        return part
+
+
+class _BodySender:
+    """Sends a body that comes piece by piece, while the answer may come already.
+
+    A task of its own: the answer may be there, or the connection gone, while the next piece is still awaited.
+    """
+
+    def __init__(self, exchange: Exchange, connection: ClientConnection, body: AsyncIterable[bytes]) -> None:
+        self.writable = asyncio.Event()
+        if not connection.sending_paused:
+            self.writable.set()
+        self._exchange = exchange
+        self._connection = connection
+        self._task = asyncio.create_task(self._send(body))
+
+    def stop(self) -> None:
+        """The rest is not wanted any more."""
+        if self._task is not asyncio.current_task():
+            self._task.cancel()
+
+    async def stopped(self) -> None:
+        """Return when the body's iterator has been left."""
+        await asyncio.wait((self._task,))
+
+    async def _send(self, body: AsyncIterable[bytes]) -> None:
+        try:
+            async for data in body:
+                self._connection.send(chunk(data))
+                await self.writable.wait()
+            self._connection.finish(LAST_CHUNK)
+        except Exception as error:  # whatever the body raises is for the caller
+            self._connection.abandon()
+            self._exchange.fail(error)

@@ -1,0 +1,144 @@
+"""What is asked of another service, checked and written as the head of an HTTP/1.1 request."""
+
+from collections.abc import AsyncIterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+from urllib.parse import quote, urlencode
+
+from atoll import wire
+from atoll.calls import timeouts
+from atoll.calls.retry import REPEATABLE_METHODS
+from atoll.calls.upstreams import Upstream
+from atoll.http1.messages import is_field_value, is_target, is_token
+
+QueryValue: TypeAlias = str | int | float | bool | None
+Query: TypeAlias = Mapping[str, QueryValue | Sequence[QueryValue]]
+"""Query parameters: None is left out, a bool is `true` or `false`, a sequence repeats its name."""
+
+_OURS = frozenset(
+    (
+        *("host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect"),
+        *("traceparent", "x-request-id", timeouts.HEADER.lower()),
+    )
+)
+"""Headers that are written for every call, or would change how its messages are read."""
+
+
+@dataclass(slots=True)
+class CallRequest:
+    """One request, the same for each of its attempts. `fields` are ready lines of its head."""
+
+    method: str
+    target: str
+    fields: str
+    body: bytes | AsyncIterable[bytes] | None
+    repeatable: bool
+    deadline: float
+    """A moment of the client's `Clock.monotonic()`."""
+    tried: list[Upstream] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return f"<CallRequest {self.method} {self.target}>"  # never the fields: a token is among them
+
+    def head(self, authority: str, extra: str) -> bytes:
+        """The bytes of the head for the instance at `authority`, with `extra` lines for this attempt."""
+        text = f"{self.method} {self.target} HTTP/1.1\r\nHost: {authority}\r\n{extra}{self.fields}\r\n"
+        return text.encode("ascii")
+
+
+def path(*segments: object) -> str:
+    """`path("products", product_id, "stock")` is `/products/…/stock`: each segment quoted, whatever is in it.
+
+    For ids that come from outside: one that holds a slash, a question mark or dots stays one segment.
+    """
+    return "".join("/" + _quoted(str(segment)) for segment in segments)
+
+
+def _quoted(segment: str) -> str:
+    return quote(segment, safe="") if segment not in (".", "..") else segment.replace(".", "%2E")
+
+
+def build_request(
+    method: str,
+    path: str,
+    *,
+    query: Query | None,
+    headers: Mapping[str, str] | None,
+    body: object,
+    idempotency_key: str | None,
+    authorization: str | None,
+    deadline: float,
+) -> CallRequest:
+    """Check and write a request. ValueError says what is wrong with an argument; TypeError, that it is no JSON.
+
+    A body of bytes or an async iterable of bytes goes as it is, any other value as JSON; None is no body. The
+    repeated request must be the same: a body that is iterated is gone once it was, and is never sent again.
+    """
+    target = _target(path, query)
+    if not is_token(method.encode()) or not is_target(target.encode()):
+        raise ValueError(f"{method!r} {target!r} cannot be asked for; quote ids with atoll.calls.path()")
+    lines = _checked(headers) if headers else {}
+    framing, content = _framed(method, body, lines)
+    if idempotency_key is not None:
+        lines |= _checked({"Idempotency-Key": idempotency_key})
+    if authorization is not None:
+        lines.setdefault("authorization", f"Authorization: {authorization}\r\n")
+    return CallRequest(
+        method=method,
+        target=target,
+        fields="".join(lines.values()) + framing,
+        body=content,
+        repeatable=(method in REPEATABLE_METHODS or idempotency_key is not None) and _is_whole(content),
+        deadline=deadline,
+    )
+
+
+def _target(path: str, query: Query | None) -> str:
+    if "?" in path:
+        raise ValueError(f"{path!r} holds a question mark; use query=, and atoll.calls.path() for ids")
+    if not query:
+        return path
+    encoded = urlencode([pair for name, value in query.items() for pair in _pairs(name, value)])
+    return f"{path}?{encoded}" if encoded else path
+
+
+def _pairs(name: str, value: QueryValue | Sequence[QueryValue]) -> list[tuple[str, str]]:
+    values = [value] if isinstance(value, str) or not isinstance(value, Sequence) else value
+    return [(name, _query_text(one)) for one in values if one is not None]
+
+
+def _query_text(value: QueryValue) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _checked(headers: Mapping[str, str]) -> dict[str, str]:
+    """Lines of the head by lower-case name."""
+    lines = {}
+    for name, value in headers.items():
+        lowered = name.lower()
+        if lowered in _OURS:
+            raise ValueError(f"The header {name!r} is not for callers to set")
+        if not is_token(name.encode()) or not (value.isascii() and is_field_value(value.encode())):
+            raise ValueError(f"The header {name!r}, or its value, has characters that no header may have")
+        lines[lowered] = f"{name}: {value}\r\n"
+    return lines
+
+
+def _framed(method: str, body: object, lines: dict[str, str]) -> tuple[str, bytes | AsyncIterable[bytes] | None]:
+    """The lines that tell the body's length and type, and the body as it goes out."""
+    if body is None:
+        return ("Content-Length: 0\r\n" if method in ("POST", "PUT", "PATCH") else ""), None
+    if isinstance(body, AsyncIterable):
+        return "Transfer-Encoding: chunked\r\n" + _type_unless(lines, "application/octet-stream"), body
+    if isinstance(body, bytes):
+        return f"Content-Length: {len(body)}\r\n" + _type_unless(lines, "application/octet-stream"), body
+    content = wire.encode(body)
+    return f"Content-Length: {len(content)}\r\n" + _type_unless(lines, wire.MEDIA_TYPE), content
+
+
+def _type_unless(lines: dict[str, str], media_type: str) -> str:
+    return "" if "content-type" in lines else f"Content-Type: {media_type}\r\n"
+
+
+def _is_whole(body: bytes | AsyncIterable[bytes] | None) -> bool:
+    return body is None or isinstance(body, bytes)
