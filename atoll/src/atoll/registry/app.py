@@ -1,0 +1,37 @@
+"""The registry, joined: who is running where, kept in memory."""
+
+from atoll.clock import Clock, SystemClock
+from atoll.discovery.registry_api import REGISTRY
+from atoll.identity.service_authenticator import ServiceAuthenticator
+from atoll.identity.service_credential import ServiceTokenVerifier
+from atoll.ids import NewId, uuid7
+from atoll.observability.health import Health
+from atoll.registry.http_check import HttpCheck
+from atoll.registry.leases import Leases
+from atoll.registry.registry import Check, Registry
+from atoll.registry.routes import RegistryRoutes
+from atoll.registry.settings import RegistrySettings
+from atoll.service import Service
+
+
+def create_registry(
+    settings: RegistrySettings,
+    *,
+    clock: Clock | None = None,
+    new_id: NewId | None = None,
+    check: Check | None = None,
+) -> Service:
+    """The registry as a service like any other; `check` decides when a newcomer is listed."""
+    clock = clock or SystemClock()
+    leases = Leases(clock=clock, new_id=new_id or uuid7(clock))
+    registry = Registry(leases, check or HttpCheck(clock), clock)
+    health = Health(REGISTRY, version=settings.version, clock=clock)
+    secret = settings.service_secret.reveal()
+    return Service(
+        REGISTRY,
+        RegistryRoutes(registry, health).table(),
+        authenticator=ServiceAuthenticator(services=ServiceTokenVerifier(secret, REGISTRY, clock=clock)),
+        jobs={"expire leases": registry.expire_leases, "admit newcomers": registry.admit_newcomers},
+        version=settings.version,
+        clock=clock,
+    )

@@ -1,0 +1,161 @@
+"""Who is running where, for how long, and since when: the registry's rules, with no I/O.
+
+An instance comes DOWN, is UP from its first passing check, and is gone when it leaves or when a lease passes without
+a heartbeat. One host and port holds one instance: a newcomer there takes the place of the one before.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from atoll.clock import Clock
+from atoll.discovery.instance import ServiceInstance
+from atoll.discovery.registry_api import Announcement, InstanceStatus
+from atoll.ids import NewId
+
+LEASE_SECONDS = 15.0
+"""Three heartbeats, so that one may be lost and one late (the proportion is Eureka's, 90 s and 30 s)."""
+
+HEARTBEAT_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One instance's place in the registry. `renewed_at` is in the clock's monotonic seconds."""
+
+    instance: ServiceInstance
+    status: InstanceStatus
+    registered_at: datetime
+    renewed_at: float
+    health: str = "/health"
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """The host and port: no two leases share one."""
+        return self.instance.host, self.instance.port
+
+
+class Leases:
+    """The registry's memory. `revision` grows with each change of what `listed` answers.
+
+    An expired lease is never seen, whether or not anyone called `evict_expired` meanwhile.
+    """
+
+    def __init__(self, *, clock: Clock, new_id: NewId, lease_seconds: float = LEASE_SECONDS) -> None:
+        self.lease_seconds = lease_seconds
+        self.epoch = new_id()
+        self._clock = clock
+        self._new_id = new_id
+        self._leases: dict[str, Lease] = {}
+        self._by_address: dict[tuple[str, int], str] = {}
+        self._revision = 0
+        self._turns: dict[str, int] = {}
+
+    @property
+    def revision(self) -> int:
+        self.evict_expired()
+        return self._revision
+
+    def register(self, announcement: Announcement) -> Lease:
+        """Take in an instance under a new id; it is DOWN until `admit`."""
+        self.evict_expired()
+        lease = Lease(
+            instance=ServiceInstance(
+                id=self._new_id(),
+                name=announcement.name,
+                host=announcement.host,
+                port=announcement.port,
+                version=announcement.version,
+            ),
+            status=InstanceStatus.DOWN,
+            registered_at=self._clock.now(),
+            renewed_at=self._clock.monotonic(),
+            health=announcement.health,
+            metadata=announcement.metadata,
+        )
+        self._remove(self._by_address.get(lease.address))
+        self._leases[lease.instance.id] = lease
+        self._by_address[lease.address] = lease.instance.id
+        return lease
+
+    def admit(self, instance_id: str) -> Lease | None:
+        """The instance passed its first check: list it, unless it is draining; None when it is gone already."""
+        lease = self.find(instance_id)
+        if lease is None or lease.status is not InstanceStatus.DOWN:
+            return lease
+        return self._put(replace(lease, status=InstanceStatus.UP))
+
+    def renew(self, instance_id: str, *, draining: bool = False) -> Lease | None:
+        """A heartbeat: the lease begins anew; None when it is gone. A draining instance is listed no more."""
+        lease = self.find(instance_id)
+        if lease is None:
+            return None
+        status = InstanceStatus.DRAINING if draining else lease.status
+        return self._put(replace(lease, status=status, renewed_at=self._clock.monotonic()))
+
+    def leave(self, instance_id: str) -> None:
+        """The instance stops; whoever is gone already may leave again."""
+        self.evict_expired()
+        self._remove(instance_id)
+
+    def find(self, instance_id: str) -> Lease | None:
+        self.evict_expired()
+        return self._leases.get(instance_id)
+
+    def all(self) -> Sequence[Lease]:
+        """Every lease, the oldest registration first."""
+        self.evict_expired()
+        return list(self._leases.values())
+
+    def listed(self) -> Sequence[ServiceInstance]:
+        """The instances that may be called."""
+        return [lease.instance for lease in self.all() if lease.status is InstanceStatus.UP]
+
+    def pick(self, service: str) -> ServiceInstance | None:
+        """One listed instance of `service`, each in its turn; None when there is none."""
+        listed = [instance for instance in self.listed() if instance.name == service]
+        if not listed:
+            return None
+        turn = self._turns.get(service, 0)
+        self._turns[service] = turn + 1
+        return listed[turn % len(listed)]
+
+    def evict_expired(self) -> Sequence[Lease]:
+        """Drop every lease that has run out, and say which."""
+        now = self._clock.monotonic()
+        expired = [lease for lease in self._leases.values() if lease.renewed_at + self.lease_seconds <= now]
+        for lease in expired:
+            self._remove(lease.instance.id)
+        return expired
+
+    def next_expiry(self) -> float | None:
+        """The monotonic second at which the next lease runs out, if no heartbeat comes; None with no leases."""
+        renewals = [lease.renewed_at for lease in self._leases.values()]
+        return min(renewals) + self.lease_seconds if renewals else None
+
+    def age(self, lease: Lease) -> float:
+        """Seconds since the last heartbeat."""
+        return self._clock.monotonic() - lease.renewed_at
+
+    def _put(self, lease: Lease) -> Lease:
+        before = self._leases[lease.instance.id]
+        self._leases[lease.instance.id] = lease
+        if (before.status is InstanceStatus.UP) != (lease.status is InstanceStatus.UP):
+            self._revision += 1
+        return lease
+
+    def _remove(self, instance_id: str | None) -> None:
+        lease = self._leases.pop(instance_id, None) if instance_id else None
+        if lease is None:
+            return
+        del self._by_address[lease.address]
+        if lease.status is InstanceStatus.UP:
+            self._revision += 1
+
+    def __len__(self) -> int:
+        return len(self.all())
+
+    def __repr__(self) -> str:
+        statuses = [f"{lease.instance.name} {lease.status}" for lease in self._leases.values()]
+        return f"Leases(epoch={self.epoch!r}, revision={self._revision}, {', '.join(statuses) or 'empty'})"

@@ -1,0 +1,145 @@
+"""The registry at work: leases that end by themselves, newcomers that are checked, and watchers that are told."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from atoll.clock import Clock
+from atoll.discovery.instance import ServiceInstance
+from atoll.discovery.registry_api import Announcement, InstanceList, ListedInstance
+from atoll.observability.logging import get_logger
+from atoll.problems import NotFound
+from atoll.registry.leases import Lease, Leases
+
+CHECK_INTERVAL = 1.0
+"""Seconds between two checks of an instance that has not passed one yet."""
+
+log = get_logger()
+
+Check = Callable[[Lease], Awaitable[bool]]
+"""Whether the instance answers as it should; takes a bounded time and never raises."""
+
+
+class UnknownInstance(NotFound):
+    """The id was never given out, or its lease has run out: the instance should register again."""
+
+
+class NoHealthyInstances(NotFound):
+    """Nobody who could be called goes by that name now."""
+
+
+class Registry:
+    """What the registry's endpoints call. Its two jobs, `expire_leases` and `admit_newcomers`, must run."""
+
+    def __init__(self, leases: Leases, check: Check, clock: Clock) -> None:
+        self._leases = leases
+        self._check = check
+        self._clock = clock
+        self._newcomers: asyncio.Queue[Lease] = asyncio.Queue()
+        self._changed = asyncio.Event()
+        self._told = leases.revision
+        self._closed = False
+
+    @property
+    def leases(self) -> Leases:
+        return self._leases
+
+    def register(self, announcement: Announcement) -> Lease:
+        """Take the instance in; it is listed as soon as it passes its first check."""
+        lease = self._leases.register(announcement)
+        log.info("instance registered", instance=lease.instance.url, name=lease.instance.name)
+        self._newcomers.put_nowait(lease)
+        self._tell_watchers()
+        return lease
+
+    def renew(self, instance_id: str, *, draining: bool) -> Lease:
+        """A heartbeat; raises `UnknownInstance`."""
+        lease = self._leases.renew(instance_id, draining=draining)
+        if lease is None:
+            raise UnknownInstance(f"No instance {instance_id} is registered; register again.")
+        self._tell_watchers()
+        return lease
+
+    def leave(self, instance_id: str) -> None:
+        """The instance stops; nothing happens when it is gone already."""
+        self._leases.leave(instance_id)
+        self._tell_watchers()
+
+    def discover(self, service: str) -> ServiceInstance:
+        """One instance to call, each in its turn; raises `NoHealthyInstances`."""
+        instance = self._leases.pick(service)
+        if instance is None:
+            raise NoHealthyInstances(f"No healthy instances of {service} found")
+        return instance
+
+    def listed(self) -> InstanceList:
+        """All instances that may be called now."""
+        return InstanceList(
+            epoch=self._leases.epoch,
+            cursor=self._cursor(),
+            lease_seconds=self._leases.lease_seconds,
+            instances=tuple(map(ListedInstance.of, self._leases.listed())),
+        )
+
+    async def watch(self, since: str, seconds: float) -> InstanceList:
+        """The list as soon as it is another one than at `since`, and after `seconds` in any case."""
+        give_up_at = self._clock.monotonic() + seconds
+        while self._cursor() == since and not self._closed:
+            remaining = give_up_at - self._clock.monotonic()
+            if remaining <= 0:
+                break
+            await self._change_within(remaining)
+        return self.listed()
+
+    def close_watches(self) -> None:
+        """Answer every watcher now, and from now on at once: the registry is about to stop."""
+        self._closed = True
+        self._tell_watchers()
+
+    async def expire_leases(self) -> None:
+        """Job: drop leases in the moment they run out."""
+        while True:
+            for lease in self._leases.evict_expired():
+                log.warning("lease ran out", instance=lease.instance.url, name=lease.instance.name)
+            self._tell_watchers()
+            await self._clock.sleep(self._seconds_to_next_expiry())
+
+    async def admit_newcomers(self) -> None:
+        """Job: check each newcomer until it passes, or its lease runs out."""
+        async with asyncio.TaskGroup() as checks:
+            while True:
+                newcomer = await self._newcomers.get()
+                checks.create_task(self._admit(newcomer), name=f"first check of {newcomer.instance.url}")
+
+    async def _admit(self, newcomer: Lease) -> None:
+        while not await self._check(newcomer):
+            await self._clock.sleep(CHECK_INTERVAL)
+            if self._leases.find(newcomer.instance.id) is None:
+                return
+        self._leases.admit(newcomer.instance.id)
+        self._tell_watchers()
+
+    def _cursor(self) -> str:
+        return f"{self._leases.epoch}.{self._leases.revision}"
+
+    def _seconds_to_next_expiry(self) -> float:
+        # a lease that begins later also ends later
+        expiry = self._leases.next_expiry()
+        return self._leases.lease_seconds if expiry is None else expiry - self._clock.monotonic()
+
+    def _tell_watchers(self) -> None:
+        if self._closed or self._told != self._leases.revision:
+            self._told = self._leases.revision
+            self._changed.set()
+            self._changed = asyncio.Event()
+
+    async def _change_within(self, seconds: float) -> None:
+        waits = [
+            asyncio.create_task(self._changed.wait()),
+            asyncio.create_task(self._clock.sleep(seconds)),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
