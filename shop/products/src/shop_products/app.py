@@ -1,0 +1,65 @@
+"""The products service, joined together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from atoll.clock import Clock, SystemClock
+from atoll.identity.authenticator import Authenticator
+from atoll.ids import NewId, uuid7
+from atoll.service import Service
+from atoll.storage import Database, load_migrations, open_database
+from shop_products.routes import Routes
+from shop_products.settings import ProductsSettings
+from shop_products.sweeping import Sweeping
+from shop_products.use_cases.add_products import AddProducts
+from shop_products.use_cases.change_product import ChangeProduct
+from shop_products.use_cases.change_stock import ChangeStock
+from shop_products.use_cases.free_lapsed_holds import FreeLapsedHolds, Orders
+from shop_products.use_cases.hide_product import HideProduct
+from shop_products.use_cases.release import Release
+from shop_products.use_cases.reserve import Reserve
+from shop_products.use_cases.settle import Settle
+
+
+def create_app(
+    settings: ProductsSettings,
+    *,
+    clock: Clock | None = None,
+    new_id: NewId | None = None,
+    database: Database | None = None,
+    authenticator: Authenticator,
+    orders: Orders,
+) -> Service:
+    """The service; what is not given is made from the settings."""
+    clock = clock or SystemClock()
+    database = database or open_database(settings.database_url, clock=clock)
+    settle = Settle(database, clock)
+    routes = Routes(
+        database=database,
+        add_products=AddProducts(database, clock, new_id or uuid7(clock)),
+        change_product=ChangeProduct(database, clock),
+        hide_product=HideProduct(database, clock),
+        change_stock=ChangeStock(database, clock),
+        reserve=Reserve(database, clock, hold_for=timedelta(seconds=settings.hold_seconds)),
+        settle=settle,
+        release=Release(database, clock),
+    )
+    sweeping = Sweeping(FreeLapsedHolds(database, orders, settle, clock), clock, settings.sweep_seconds)
+    return Service(
+        "products",
+        routes.table(),
+        authenticator=authenticator,
+        resources=[_migrated(database)],
+        jobs={"sweeping": sweeping.run},
+        readiness={"database": database.check},
+        version=settings.version,
+        clock=clock,
+    )
+
+
+@asynccontextmanager
+async def _migrated(database: Database) -> AsyncIterator[None]:
+    async with database:
+        await database.migrate(load_migrations("shop_products"))
+        yield

@@ -1,0 +1,147 @@
+"""Products, their stock and the holds on it: what may happen to them. No I/O.
+
+Problem
+├── ProductNotFound 404         no such product, or it is hidden
+├── ReservationNotFound 404
+├── InsufficientStock 409       some products have less than is wanted
+├── StockOutOfBounds 409        a change would take stock below zero, or beyond counting
+├── ReservationReleased 410     the order was cancelled; it can't reserve any more
+├── VersionChanged 412          someone else changed the product meanwhile
+└── ItemsDiffer 422             the order has reserved other items before
+"""
+
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from atoll.problems import Conflict, FieldMistake, Gone, InvalidFields, NotFound, PreconditionFailed
+from shop_contracts.items import Item
+from shop_contracts.money import Money
+from shop_contracts.products import MAX_STOCK, Reservation, ReservedLine
+
+
+class StockCause(StrEnum):
+    """Why stock changed."""
+
+    ADDED = "added"
+    ADJUSTED = "adjusted"
+    HELD = "held"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
+class ProductNotFound(NotFound):
+    def __init__(self, *product_ids: str, errors: Sequence[FieldMistake] = ()) -> None:
+        noun = "Product" if len(product_ids) == 1 else "Products"
+        super().__init__(f"{noun} {', '.join(product_ids)} not found", errors=errors)
+        self.product_ids = product_ids
+
+
+class ReservationNotFound(NotFound):
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"Order {order_id} has no reservation")
+        self.order_id = order_id
+
+
+class InsufficientStock(Conflict):
+    """`names` are those of the products that are short, in the order in which they were asked for."""
+
+    def __init__(self, *names: str, errors: Sequence[FieldMistake] = ()) -> None:
+        super().__init__(f"Insufficient stock for product {', '.join(names)}", errors=errors)
+        self.names = names
+
+
+class StockOutOfBounds(Conflict):
+    def __init__(self, name: str, available: int) -> None:
+        super().__init__(f"The stock of {name} is {available}, and has to stay between 0 and {MAX_STOCK}")
+        self.available = available
+
+
+class ReservationReleased(Gone):
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"The stock of order {order_id} was given back for good")
+        self.order_id = order_id
+
+
+class VersionChanged(PreconditionFailed):
+    def __init__(self, product_id: str, version: int) -> None:
+        super().__init__(f"Product {product_id} was changed meanwhile; it is at version {version} now")
+        self.version = version
+
+
+class ItemsDiffer(InvalidFields):
+    def __init__(self, order_id: str) -> None:
+        mistake = FieldMistake("/items", "These are not the items that the order has reserved before.")
+        super().__init__(f"Order {order_id} has reserved other items before", errors=[mistake])
+        self.order_id = order_id
+
+
+class Offer(NamedTuple):
+    """A product that is for sale, as a reservation needs to know it."""
+
+    name: str
+    price: Money
+    version: int
+    available: int
+
+
+def priced_lines(items: Sequence[Item], offers: Mapping[str, Offer]) -> tuple[ReservedLine, ...]:
+    """The lines for `items`, in their order; raises `ProductNotFound` or `InsufficientStock`, naming all."""
+    _refuse_unknown(items, offers)
+    _refuse_short(items, offers)
+    return tuple(_line(item, offers[item.product_id]) for item in items)
+
+
+def _refuse_unknown(items: Sequence[Item], offers: Mapping[str, Offer]) -> None:
+    unknown = [index for index, item in enumerate(items) if item.product_id not in offers]
+    if unknown:
+        errors = [FieldMistake(f"/items/{index}/productId", "No such product.") for index in unknown]
+        raise ProductNotFound(*(items[index].product_id for index in unknown), errors=errors)
+
+
+def _refuse_short(items: Sequence[Item], offers: Mapping[str, Offer]) -> None:
+    short = [index for index, item in enumerate(items) if offers[item.product_id].available < item.quantity]
+    if short:
+        names = [offers[items[index].product_id].name for index in short]
+        errors = [
+            FieldMistake(f"/items/{index}/quantity", f"Insufficient stock for product {name}")
+            for index, name in zip(short, names, strict=True)
+        ]
+        raise InsufficientStock(*names, errors=errors)
+
+
+def _line(item: Item, offer: Offer) -> ReservedLine:
+    return ReservedLine(
+        product_id=item.product_id,
+        name=offer.name,
+        quantity=item.quantity,
+        price=offer.price,
+        version=offer.version,
+    )
+
+
+def refuse_other_items(reservation: Reservation, items: Sequence[Item]) -> None:
+    """Raise `ItemsDiffer` unless `items` are those reserved, in whatever order."""
+    if _quantities(reservation.items) != _quantities(items):
+        raise ItemsDiffer(reservation.order_id)
+
+
+def _quantities(lines: Iterable[Item | ReservedLine]) -> dict[str, int]:
+    return {line.product_id: line.quantity for line in lines}
+
+
+def has_run_out(reservation: Reservation, now: datetime) -> bool:
+    """Whether no order may be committed on the hold any more."""
+    return now >= reservation.expires_at
+
+
+def in_product_order(lines: Iterable[ReservedLine]) -> list[ReservedLine]:
+    """The order in which stock is taken and given: the same for all, so that nobody waits for each other."""
+    return sorted(lines, key=lambda line: line.product_id)
+
+
+def folded(text: str) -> str:
+    """How texts are compared: without regard to case, or to how Unicode composes a character."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())

@@ -1,0 +1,127 @@
+"""HTTP in: who may ask what, and which use case answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from atoll.endpoints import Admin, CallingService, Header, Query, Reply, Route
+from atoll.storage import Database
+from shop_contracts.products import (
+    NewProduct,
+    NewProducts,
+    NewReservation,
+    NewSettlements,
+    Product,
+    ProductChanges,
+    ProductPage,
+    Reservation,
+    Settlements,
+    StockChange,
+)
+from shop_products.domain import (
+    InsufficientStock,
+    ItemsDiffer,
+    ProductNotFound,
+    ReservationNotFound,
+    ReservationReleased,
+    StockOutOfBounds,
+    VersionChanged,
+)
+from shop_products.etags import etag, wanted_version
+from shop_products.listing import ProductFilter, list_products
+from shop_products.store import catalogue, reservations
+from shop_products.use_cases.add_products import AddProducts
+from shop_products.use_cases.change_product import ChangeProduct
+from shop_products.use_cases.change_stock import ChangeStock
+from shop_products.use_cases.hide_product import HideProduct
+from shop_products.use_cases.release import Release
+from shop_products.use_cases.reserve import Reserve
+from shop_products.use_cases.settle import Settle
+
+IfMatch = Annotated[str | None, Header("If-Match")]
+
+
+@dataclass(frozen=True)
+class Routes:
+    database: Database
+    add_products: AddProducts
+    change_product: ChangeProduct
+    hide_product: HideProduct
+    change_stock: ChangeStock
+    reserve: Reserve
+    settle: Settle
+    release: Release
+
+    def table(self) -> Sequence[Route]:
+        """Everything this service answers."""
+        refused = (ProductNotFound, InsufficientStock, ItemsDiffer, ReservationReleased)
+        guarded = (ProductNotFound, VersionChanged)
+        bounded = (ProductNotFound, StockOutOfBounds)
+        return (
+            Route("GET", "/products", self.get_products),
+            Route("POST", "/products", self.post_products, status=201),
+            Route("GET", "/products/{product_id}", self.get_product, problems=[ProductNotFound]),
+            Route("PATCH", "/products/{product_id}", self.patch_product, problems=guarded),
+            Route("DELETE", "/products/{product_id}", self.delete_product, problems=guarded),
+            Route("PATCH", "/products/{product_id}/stock", self.patch_stock, problems=bounded),
+            Route("POST", "/reservations", self.post_reservation, status=201, problems=refused),
+            Route("GET", "/reservations/{order_id}", self.get_reservation, problems=[ReservationNotFound]),
+            Route("DELETE", "/reservations/{order_id}", self.delete_reservation),
+            Route("POST", "/settlements", self.post_settlements),
+        )  # fmt: skip
+
+    async def get_products(self, wanted: Annotated[ProductFilter, Query()]) -> ProductPage:
+        """The catalogue, page by page."""
+        return await list_products(self.database, wanted)
+
+    async def post_products(self, body: NewProduct | NewProducts, _admin: Admin) -> Reply[Product | list[Product]]:
+        """Add a product, or all of an array of them."""
+        if isinstance(body, list):
+            return Reply(await self.add_products(body))
+        (product,) = await self.add_products([body])
+        return Reply(product, headers={"ETag": etag(product), "Location": f"/products/{product.id}"})
+
+    async def get_product(self, product_id: str) -> Reply[Product]:
+        """One product."""
+        product = await self.database.read(lambda reading: catalogue.find(reading, product_id))
+        if product is None:
+            raise ProductNotFound(product_id)
+        return _tagged(product)
+
+    async def patch_product(
+        self, product_id: str, changes: ProductChanges, _admin: Admin, if_match: IfMatch = None
+    ) -> Reply[Product]:
+        """Change what the catalogue says of a product."""
+        version = wanted_version(if_match)
+        return _tagged(await self.change_product(product_id, changes, only_at=version))
+
+    async def delete_product(self, product_id: str, _admin: Admin, if_match: IfMatch = None) -> None:
+        """Take a product out of the catalogue; orders that have it go on."""
+        await self.hide_product(product_id, only_at=wanted_version(if_match))
+
+    async def patch_stock(self, product_id: str, change: StockChange, _admin: Admin) -> Reply[Product]:
+        """Add to the stock of a product, or take from it, in one step."""
+        return _tagged(await self.change_stock(product_id, change.quantity))
+
+    async def post_reservation(self, wanted: NewReservation, _caller: CallingService) -> Reservation:
+        """Hold all the lines of an order, or none."""
+        return await self.reserve(wanted)
+
+    async def get_reservation(self, order_id: str, _caller: CallingService) -> Reservation:
+        """What became of an order's hold."""
+        reservation = await self.database.read(lambda reading: reservations.find(reading, order_id))
+        if reservation is None:
+            raise ReservationNotFound(order_id)
+        return reservation
+
+    async def delete_reservation(self, order_id: str, _caller: CallingService) -> None:
+        """Give the stock of a cancelled order back, once and for good."""
+        await self.release(order_id)
+
+    async def post_settlements(self, wanted: NewSettlements, _caller: CallingService) -> Settlements:
+        """Make the holds of orders that were placed their own."""
+        return Settlements(settled=await self.settle(wanted.order_ids))
+
+
+def _tagged(product: Product) -> Reply[Product]:
+    return Reply(product, headers={"ETag": etag(product)})

@@ -1,0 +1,28 @@
+"""What the products service can be told."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from atoll.settings import Port, ServiceSettings, Setting, http_url
+
+
+class ProductsSettings(ServiceSettings, frozen=True, kw_only=True):
+    port: Annotated[Port, Setting("The port to listen on; 0 takes any free one.")] = 3002
+    database_url: Annotated[str, Setting("Where products, stock and reservations are kept.")] = (
+        "sqlite:///data/products.db"
+    )
+    users_url: Annotated[
+        str | None,
+        Setting("A fixed address of users, over the registry.", aliases=("USER_SERVICE_URL",), check=http_url),
+    ] = None
+    orders_url: Annotated[
+        str | None,
+        Setting("A fixed address of orders, over the registry.", aliases=("ORDER_SERVICE_URL",), check=http_url),
+    ] = None
+    hold_seconds: Annotated[
+        int, Meta(ge=10, le=86_400), Setting("How long an order may take from its reservation to its commit.")
+    ] = 600
+    sweep_seconds: Annotated[
+        float, Meta(gt=0, le=3600), Setting("The pause between two looks for holds that ran out.")
+    ] = 15.0

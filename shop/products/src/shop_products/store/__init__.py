@@ -1,0 +1,6 @@
+"""The service's tables: SQL, and rows turned into values. Use cases join these into transactions.
+
+catalogue.py     products as people see them
+stock.py         how many can still be sold, and the ledger of every change
+reservations.py  holds of orders
+"""

@@ -1,0 +1,123 @@
+"""Holds of orders. The lines are one JSON text, written once and read whole, whatever their number."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from functools import cache
+
+from atoll import wire
+from atoll.clock import from_millis, to_millis
+from atoll.storage.database import Reading, Row, Transaction
+from shop_contracts.products import Reservation, ReservedLine
+from shop_products.contention import Overtaken
+
+_FIND = "SELECT order_id, state, lines, expires_at FROM reservations WHERE order_id = $1"
+
+_HOLD = """
+    INSERT INTO reservations (order_id, state, lines, expires_at, created_at, updated_at)
+    VALUES ($1, 'held', $2, $3, $4, $4)
+    ON CONFLICT (order_id) DO UPDATE
+    SET state = 'held', lines = excluded.lines, expires_at = excluded.expires_at, updated_at = excluded.updated_at
+    WHERE reservations.state = 'expired'
+"""
+
+_EXTEND = """
+    UPDATE reservations SET expires_at = $2, updated_at = $3 WHERE order_id = $1 AND state = 'held'
+"""
+
+_SETTLE = "UPDATE reservations SET state = 'settled', updated_at = $2 WHERE order_id = $1 AND state = 'held'"
+
+_RELEASE = """
+    UPDATE reservations SET state = 'released', updated_at = $2
+    WHERE order_id = $1 AND state IN ('held', 'settled')
+    RETURNING lines
+"""
+
+_FORBID = """
+    INSERT INTO reservations (order_id, state, lines, expires_at, created_at, updated_at)
+    VALUES ($1, 'released', '[]', $2, $2, $2)
+    ON CONFLICT (order_id) DO UPDATE SET state = 'released', updated_at = excluded.updated_at
+    WHERE reservations.state = 'expired'
+"""
+
+_EXPIRE = """
+    UPDATE reservations SET state = 'expired', updated_at = $3
+    WHERE order_id = $1 AND state = 'held' AND expires_at = $2
+    RETURNING lines
+"""
+
+_RUN_OUT = """
+    SELECT order_id, state, lines, expires_at FROM reservations
+    WHERE state = 'held' AND expires_at <= $1 ORDER BY expires_at LIMIT $2
+"""
+
+_read_lines: Callable[[bytes], tuple[ReservedLine, ...]] = wire.decoder(tuple[ReservedLine, ...]).decode
+
+
+async def find(reading: Reading, order_id: str) -> Reservation | None:
+    """The order's reservation, whatever its state; a released one that came first has no lines."""
+    row = await reading.fetch_one(_FIND, order_id)
+    return None if row is None else _reservation(row)
+
+
+async def run_out(reading: Reading, before: datetime, limit: int) -> list[Reservation]:
+    """Holds that ended before a moment, the oldest first."""
+    return [_reservation(row) for row in await reading.fetch_all(_RUN_OUT, to_millis(before), limit)]
+
+
+async def settled(reading: Reading, order_ids: Sequence[str]) -> tuple[str, ...]:
+    """Those of the orders whose stock is theirs for good."""
+    rows = await reading.fetch_all(_settled_sql(len(order_ids)), *order_ids)
+    return tuple(row[0] for row in rows)
+
+
+async def hold(tx: Transaction, reservation: Reservation, now: int) -> bool:
+    """Write a new hold, or one in place of an expired one; False when there is another reservation."""
+    lines = wire.encode(reservation.items).decode()
+    return await tx.execute(_HOLD, reservation.order_id, lines, to_millis(reservation.expires_at), now) == 1
+
+
+async def extend(tx: Transaction, order_id: str, expires_at: datetime, now: int) -> bool:
+    """Let a hold last longer; False when it is none any more."""
+    return await tx.execute(_EXTEND, order_id, to_millis(expires_at), now) == 1
+
+
+async def settle(tx: Transaction, order_ids: Sequence[str], now: int) -> None:
+    """Make those that are held the orders' own."""
+    await tx.execute_many(_SETTLE, [(order_id, now) for order_id in sorted(order_ids)])
+
+
+async def release(tx: Transaction, order_id: str, now: int) -> tuple[ReservedLine, ...]:
+    """Make it impossible to reserve for the order from now on; returns the lines to give back.
+
+    Raises `Overtaken` when a hold was written meanwhile.
+    """
+    row = await tx.fetch_one(_RELEASE, order_id, now)
+    if row is not None:
+        return _read_lines(row[0].encode())
+    if await tx.execute(_FORBID, order_id, now) == 0 and not await _is_released(tx, order_id):
+        raise Overtaken
+    return ()
+
+
+async def expire(tx: Transaction, reservation: Reservation, now: int) -> bool:
+    """End a hold; False when it was settled, released or made longer meanwhile."""
+    ended = await tx.fetch_one(_EXPIRE, reservation.order_id, to_millis(reservation.expires_at), now)
+    return ended is not None
+
+
+async def _is_released(tx: Transaction, order_id: str) -> bool:
+    known = await find(tx, order_id)
+    return known is not None and known.state == "released"
+
+
+@cache
+def _settled_sql(count: int) -> str:
+    numbers = ", ".join(f"${number}" for number in range(1, count + 1))
+    return f"SELECT order_id FROM reservations WHERE state = 'settled' AND order_id IN ({numbers})"  # noqa: S608 - numbers
+
+
+def _reservation(row: Row) -> Reservation:
+    order_id, state, lines, expires_at = row
+    return Reservation(
+        order_id=order_id, state=state, items=_read_lines(lines.encode()), expires_at=from_millis(expires_at)
+    )

@@ -1,0 +1,61 @@
+"""How many of each product can still be sold, and the ledger whose sum that is."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from atoll.storage.database import Transaction
+from shop_contracts.products import MAX_STOCK, ReservedLine
+from shop_products.domain import StockCause, in_product_order
+
+_ADD = "INSERT INTO stock (product_id, available) VALUES ($1, $2)"
+
+# The CHECK of the schema refuses the one that would go below zero.
+_MOVE = "UPDATE stock SET available = available + $2 WHERE product_id = $1"
+
+_MOVE_WITHIN_BOUNDS = """
+    UPDATE stock SET available = available + $2
+    WHERE product_id = $1 AND available + $2 BETWEEN 0 AND $3
+"""
+
+_RECORD = """
+    INSERT INTO stock_ledger (product_id, change, cause, order_id, created_at) VALUES ($1, $2, $3, $4, $5)
+"""
+
+
+class Move(NamedTuple):
+    """A change of one product's stock."""
+
+    product_id: str
+    change: int
+
+
+async def add(tx: Transaction, first: Sequence[Move], now: int) -> None:
+    """Begin to keep the stock of new products."""
+    await tx.execute_many(_ADD, first)
+    await _record(tx, [move for move in first if move.change], StockCause.ADDED, None, now)
+
+
+async def adjust(tx: Transaction, move: Move, now: int) -> bool:
+    """Add, or take when negative; False, and nothing done, when that would leave the bounds."""
+    if await tx.execute(_MOVE_WITHIN_BOUNDS, move.product_id, move.change, MAX_STOCK) == 0:
+        return False
+    await _record(tx, [move], StockCause.ADJUSTED, None, now)
+    return True
+
+
+async def take(tx: Transaction, lines: Sequence[ReservedLine], order_id: str, now: int) -> None:
+    """Take every line, in product order; `CheckViolated` when one is short."""
+    moves = [Move(line.product_id, -line.quantity) for line in in_product_order(lines)]
+    await tx.execute_many(_MOVE, moves)
+    await _record(tx, moves, StockCause.HELD, order_id, now)
+
+
+async def give_back(tx: Transaction, lines: Sequence[ReservedLine], cause: StockCause, order_id: str, now: int) -> None:
+    """Give every line back, in product order."""
+    moves = [Move(line.product_id, line.quantity) for line in in_product_order(lines)]
+    await tx.execute_many(_MOVE, moves)
+    await _record(tx, moves, cause, order_id, now)
+
+
+async def _record(tx: Transaction, moves: Sequence[Move], cause: StockCause, order_id: str | None, now: int) -> None:
+    await tx.execute_many(_RECORD, [(*move, cause.value, order_id, now) for move in moves])

@@ -1,0 +1,43 @@
+"""Add products to the catalogue, with their first stock: all of them or none."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from atoll.clock import Clock, from_millis, to_millis
+from atoll.ids import NewId
+from atoll.storage import Database, Transaction
+from shop_contracts.products import NewProduct, Product
+from shop_products.store import catalogue, stock
+
+
+@dataclass(frozen=True)
+class AddProducts:
+    database: Database
+    clock: Clock
+    new_id: NewId
+
+    async def __call__(self, new: Sequence[NewProduct]) -> list[Product]:
+        """The products as they are now, in the same order."""
+        now = to_millis(self.clock.now())
+        products = [_first_version(self.new_id(), product, now) for product in new]
+
+        async def add(tx: Transaction) -> None:
+            await catalogue.add(tx, products)
+            await stock.add(tx, [stock.Move(product.id, product.stock) for product in products], now)
+
+        await self.database.transaction(add)
+        return products
+
+
+def _first_version(product_id: str, new: NewProduct, now: int) -> Product:
+    return Product(
+        id=product_id,
+        name=new.name,
+        description=new.description,
+        price=new.price,
+        category=new.category,
+        stock=new.stock,
+        version=1,
+        created_at=from_millis(now),
+        updated_at=from_millis(now),
+    )

@@ -1,0 +1,51 @@
+"""Change what the catalogue says of a product, never its stock."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from atoll.clock import Clock, from_millis, to_millis
+from atoll.storage import Database, Transaction
+from shop_contracts.products import Product, ProductChanges
+from shop_products.contention import Overtaken, settle_contention
+from shop_products.domain import ProductNotFound, VersionChanged
+from shop_products.store import catalogue
+
+
+@dataclass(frozen=True)
+class ChangeProduct:
+    database: Database
+    clock: Clock
+
+    async def __call__(self, product_id: str, changes: ProductChanges, *, only_at: int | None = None) -> Product:
+        """The product as it is now; at the same version when nothing differs.
+
+        Raises `ProductNotFound`, and `VersionChanged` when it is not at version `only_at`.
+        """
+        now = to_millis(self.clock.now())
+
+        async def change(tx: Transaction) -> Product:
+            old = await product_at(tx, product_id, only_at)
+            new = _changed(old, changes, now)
+            if new is not old and not await catalogue.change(tx, new, from_version=old.version):
+                raise Overtaken
+            return new
+
+        return await settle_contention(self.database, change)
+
+
+async def product_at(tx: Transaction, product_id: str, only_at: int | None) -> Product:
+    """The product; raises `ProductNotFound`, and `VersionChanged` when it is not at version `only_at`."""
+    product = await catalogue.find(tx, product_id)
+    if product is None:
+        raise ProductNotFound(product_id)
+    if only_at is not None and product.version != only_at:
+        raise VersionChanged(product_id, product.version)
+    return product
+
+
+def _changed(product: Product, changes: ProductChanges, now: int) -> Product:
+    wanted = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not msgspec.UNSET}
+    if all(getattr(product, name) == value for name, value in wanted.items()):
+        return product
+    return msgspec.structs.replace(product, **wanted, version=product.version + 1, updated_at=from_millis(now))

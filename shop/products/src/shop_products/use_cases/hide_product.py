@@ -1,0 +1,26 @@
+"""Take a product out of the catalogue. Orders and holds that have it go on."""
+
+from dataclasses import dataclass
+
+from atoll.clock import Clock, to_millis
+from atoll.storage import Database, Transaction
+from shop_products.contention import Overtaken, settle_contention
+from shop_products.store import catalogue
+from shop_products.use_cases.change_product import product_at
+
+
+@dataclass(frozen=True)
+class HideProduct:
+    database: Database
+    clock: Clock
+
+    async def __call__(self, product_id: str, *, only_at: int | None = None) -> None:
+        """Raises `ProductNotFound`, and `VersionChanged` when it is not at version `only_at`."""
+        now = to_millis(self.clock.now())
+
+        async def hide(tx: Transaction) -> None:
+            product = await product_at(tx, product_id, only_at)
+            if not await catalogue.hide(tx, product_id, at_version=product.version, now=now):
+                raise Overtaken
+
+        await settle_contention(self.database, hide)

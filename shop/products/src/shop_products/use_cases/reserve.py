@@ -1,0 +1,65 @@
+"""Hold all the lines of an order at today's prices, or none of them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import msgspec
+
+from atoll.clock import Clock, from_millis, to_millis
+from atoll.storage import Database, Transaction
+from shop_contracts.products import NewReservation, Reservation
+from shop_products.contention import Overtaken, settle_contention
+from shop_products.domain import ReservationReleased, has_run_out, priced_lines, refuse_other_items
+from shop_products.store import catalogue, reservations, stock
+
+
+@dataclass(frozen=True)
+class Reserve:
+    database: Database
+    clock: Clock
+    hold_for: timedelta
+
+    async def __call__(self, wanted: NewReservation) -> Reservation:
+        """The hold; for an order that has one with the same items, that one, made longer when it had run out.
+
+        Raises `ProductNotFound`, `InsufficientStock`, `ItemsDiffer` or `ReservationReleased`. A refusal leaves
+        nothing behind: the order may try again.
+        """
+
+        async def reserve(tx: Transaction) -> Reservation:
+            known = await reservations.find(tx, wanted.order_id)
+            if known is None:
+                return await self._take(tx, wanted)
+            return await self._again(tx, known, wanted)
+
+        return await settle_contention(self.database, reserve)
+
+    async def _again(self, tx: Transaction, known: Reservation, wanted: NewReservation) -> Reservation:
+        if known.state == "released":
+            raise ReservationReleased(known.order_id)
+        refuse_other_items(known, wanted.items)
+        if known.state == "expired":
+            return await self._take(tx, wanted)
+        if known.state == "held" and has_run_out(known, self.clock.now()):
+            return await self._extend(tx, known)
+        return known
+
+    async def _take(self, tx: Transaction, wanted: NewReservation) -> Reservation:
+        now = to_millis(self.clock.now())
+        offers = await catalogue.offers(tx, [item.product_id for item in wanted.items])
+        lines = priced_lines(wanted.items, offers)
+        hold = Reservation(order_id=wanted.order_id, state="held", items=lines, expires_at=from_millis(self._end(now)))
+        if not await reservations.hold(tx, hold, now):
+            raise Overtaken
+        await stock.take(tx, lines, wanted.order_id, now)
+        return hold
+
+    async def _extend(self, tx: Transaction, hold: Reservation) -> Reservation:
+        now = to_millis(self.clock.now())
+        longer = msgspec.structs.replace(hold, expires_at=from_millis(self._end(now)))
+        if not await reservations.extend(tx, hold.order_id, longer.expires_at, now):
+            raise Overtaken
+        return longer
+
+    def _end(self, now: int) -> int:
+        return now + self.hold_for // timedelta(milliseconds=1)

@@ -1,0 +1,134 @@
+"""The products service in this process: its own SQLite file, a clock that stands still, and real tokens."""
+
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import TypeAlias
+
+import httpx2
+import pytest
+
+from atoll.calls.errors import NoInstances
+from atoll.clock import Clock
+from atoll.storage import Database, Row, open_database
+from atoll.testing.callers import Callers
+from atoll.testing.clock import ManualClock
+from shop_products.app import create_app
+from shop_products.settings import ProductsSettings
+
+PassTime: TypeAlias = Callable[[float], Awaitable[None]]
+
+
+class KnownOrders:
+    """What the orders service would say: which orders exist, or nothing while it is away."""
+
+    def __init__(self) -> None:
+        self.existing: set[str] = set()
+        self.away = False
+
+    async def exists(self, order_id: str) -> bool:
+        if self.away:
+            raise NoInstances(service="orders")
+        return order_id in self.existing
+
+
+class Ledger:
+    """Reads the ledger, and holds it against the stock."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, product_id: str) -> list[tuple[int, str, str | None]]:
+        """Change, cause and order of each row, in the order in which they were written."""
+        sql = "SELECT change, cause, order_id FROM stock_ledger WHERE product_id = $1 ORDER BY created_at, rowid"
+        return await self._database.fetch_all(sql, product_id)
+
+    async def mismatches(self) -> list[Row]:
+        """Products whose stock is not the sum of their changes."""
+        return await self._database.fetch_all(
+            """
+            SELECT product_id, available, COALESCE(SUM(change), 0)
+            FROM stock LEFT JOIN stock_ledger USING (product_id)
+            GROUP BY product_id, available
+            HAVING available <> COALESCE(SUM(change), 0)
+            """
+        )
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def callers(clock: Clock) -> Callers:
+    return Callers(clock=clock)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Database:
+    return open_database(f"sqlite:///{tmp_path}/products.db")
+
+
+@pytest.fixture
+def orders() -> KnownOrders:
+    return KnownOrders()
+
+
+@pytest.fixture
+async def running(
+    clock: ManualClock, callers: Callers, database: Database, orders: KnownOrders
+) -> AsyncIterator[httpx2.ASGITransport]:
+    """The way into the running service."""
+    service = create_app(
+        ProductsSettings(),
+        clock=clock,
+        database=database,
+        authenticator=callers.authenticator("products"),
+        orders=orders,
+    )
+    async with service.running():
+        yield httpx2.ASGITransport(app=service.app)
+
+
+@pytest.fixture
+def anyone(running: httpx2.ASGITransport) -> httpx2.AsyncClient:
+    """A client that does not say who it is."""
+    return httpx2.AsyncClient(transport=running, base_url="http://products")
+
+
+@pytest.fixture
+def admin(running: httpx2.ASGITransport, callers: Callers) -> httpx2.AsyncClient:
+    """An administrator's client."""
+    return httpx2.AsyncClient(transport=running, base_url="http://products", headers=callers.admin())
+
+
+@pytest.fixture
+def service(running: httpx2.ASGITransport, callers: Callers) -> httpx2.AsyncClient:
+    """The orders service's client; its tokens are short, so each request has one of its own time."""
+
+    def sign(request: httpx2.Request) -> httpx2.Request:
+        request.headers.update(callers.service("orders", to="products"))
+        return request
+
+    return httpx2.AsyncClient(transport=running, base_url="http://products", auth=sign)
+
+
+@pytest.fixture
+def pass_time(clock: ManualClock, running: httpx2.ASGITransport) -> PassTime:
+    """Lets time pass in steps as long as the sweeping's pause, each of which it has its turn in."""
+
+    async def pass_time(seconds: float) -> None:
+        pause = ProductsSettings().sweep_seconds
+        for _ in range(math.ceil(seconds / pause)):
+            await clock.wait_for_sleepers()
+            await clock.advance(pause)
+        await clock.wait_for_sleepers()
+
+    return pass_time
+
+
+@pytest.fixture
+def ledger(database: Database) -> Ledger:
+    """What the ledger says of a product."""
+    return Ledger(database)
