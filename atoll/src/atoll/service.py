@@ -2,7 +2,8 @@
 
     Service("orders", routes.table(), resources=[database], jobs={"settling": settling.run}).app
 
-Every service answers `/health`, `/ready`, `/metrics` and `/openapi.json` beside its own routes.
+Every service answers `/health`, `/ready`, `/metrics` and `/openapi.json` beside its own routes; a
+route of its own at one of these paths takes the place of ours.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,10 +17,11 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from atoll import openapi
+from atoll.asgi_lifespan import AsgiLifespan
 from atoll.clock import Clock, SystemClock
 from atoll.endpoints import Content, Endpoint, Reply, Route
 from atoll.endpoints.edge import Edge
-from atoll.endpoints.hosted import Hosted, lifespan_of
+from atoll.endpoints.hosted import Hosted
 from atoll.endpoints.table import RouteTable
 from atoll.identity.authenticator import Authenticator
 from atoll.observability.health import Check, Health, Liveness, ReadinessReport
@@ -85,16 +87,17 @@ class Service:
         of telling errors included. Its requests have a context and are measured; what it raises without having
         answered is told as a problem. Its lifespan runs after the `resources` have started.
         """
+        lifespan = AsgiLifespan(app)
         service = cls(
             name,
-            resources=(*resources, lifespan_of(app)),
+            resources=(*resources, lifespan),
             jobs=jobs,
             readiness=readiness,
             version=version,
             clock=clock,
             metrics=metrics,
         )
-        service.app = service._assemble(service._operations(), otherwise=Hosted(app, service._edge))
+        service.app = service._assemble(service._operations(), otherwise=Hosted(app, lifespan, service._edge))
         return service
 
     def __repr__(self) -> str:
@@ -119,7 +122,9 @@ class Service:
         return await self._jobs.failure()
 
     def _assemble(self, own: Sequence[Route], otherwise: ASGIApp | None) -> ASGIApp:
-        table = RouteTable([*self._endpoints, *map(Endpoint, own)], self._edge, otherwise)
+        taken = {(endpoint.route.method, endpoint.route.path) for endpoint in self._endpoints}
+        ours = [Endpoint(route) for route in own if (route.method, route.path) not in taken]
+        table = RouteTable([*self._endpoints, *ours], self._edge, otherwise)
         return _ServiceApp(table, lifespan=lambda _: self.running())
 
     def _operations(self) -> list[Route]:

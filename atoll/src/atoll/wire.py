@@ -83,9 +83,14 @@ class Decoder(Generic[T]):
             raise _not_json(error) from error
 
 
-@cache
 def decoder(type_: type[T]) -> Decoder[T]:
     """The decoder for a type, the same one each time; TypeError for a type that JSON cannot carry."""
+    found: Decoder[T] = _decoder(type_)
+    return found
+
+
+@cache
+def _decoder(type_: Any) -> Decoder[Any]:
     return Decoder(type_)
 
 

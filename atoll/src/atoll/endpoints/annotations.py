@@ -11,7 +11,8 @@ from atoll.problems import Forbidden
 class Header:
     """A header of the request: `Annotated[str | None, Header("Idempotency-Key")]`.
 
-    Any scalar type; a header that is missing is None or the parameter's default, and a mistake (422) without either.
+    Any scalar type; a header that is missing is None or the parameter's default, and a mistake (422)
+    without either.
     """
 
     name: str
@@ -21,7 +22,8 @@ class Header:
 class Query:
     """All query parameters as one struct: `Annotated[ProductFilter, Query()]`.
 
-    Fields of a list type take every value given; any other at most one. Unknown parameters are mistakes (422).
+    Fields of a list type take every value given; any other at most one. Unknown parameters are mistakes
+    (422).
     """
 
 

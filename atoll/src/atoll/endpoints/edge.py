@@ -7,6 +7,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from starlette.types import Receive, Scope, Send
 
 from atoll import context
+from atoll.calls import timeouts
 from atoll.clock import Clock
 from atoll.context import RequestContext
 from atoll.endpoints.answers import Answer, StreamedAnswer, problem_answer, send_answer, send_stream
@@ -60,7 +61,7 @@ class Served:
         request = Request(scope, receive, self._body_limit)
         started = self._monotonic()
         status = CLIENT_CLOSED
-        previous = context.current.set(context_of(request))
+        previous = context.current.set(context_of(request, started))
         self._metrics.started()
         try:
             answer = await self._answer_or_problem(request)
@@ -89,18 +90,28 @@ class Served:
             await send_stream(answer, receive, send, with_body=with_body)
 
 
+_REMAINING = timeouts.HEADER.lower().encode("ascii")
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 
 
-def context_of(request: Request) -> RequestContext:
-    """What the headers say of the request's place in the world."""
+def context_of(request: Request, now: float) -> RequestContext:
+    """What the headers say of the request's place in the world; `now` is the clock's monotonic time."""
     headers = request.header_bytes
     traceparent = headers.get(b"traceparent")
     trace = TraceContext.fresh() if traceparent is None else _next_place(traceparent)
-    request_id = headers.get(b"x-request-id")
-    if request_id is not None and _REQUEST_ID.fullmatch(request_id):
-        return RequestContext(trace, request_id.decode("ascii"))
-    return RequestContext(trace, trace.span_id)
+    given_id = headers.get(b"x-request-id")
+    request_id = trace.span_id if given_id is None else _sane_id(given_id) or trace.span_id
+    remaining = headers.get(_REMAINING)
+    return RequestContext(trace, request_id, None if remaining is None else _deadline(remaining, now))
+
+
+def _sane_id(given: bytes) -> str | None:
+    return given.decode("ascii") if _REQUEST_ID.fullmatch(given) else None
+
+
+def _deadline(remaining: bytes, now: float) -> float | None:
+    seconds = timeouts.read(remaining)
+    return None if seconds is None else now + seconds
 
 
 def _next_place(traceparent: bytes) -> TraceContext:

@@ -14,7 +14,8 @@ from atoll.identity.authenticator import Authenticator
 class Endpoint:
     """Answers requests with one handler.
 
-    Asks who calls before anything else is looked at, so that strangers learn nothing from mistakes they are told.
+    Asks who calls before anything else is looked at, so that strangers learn nothing from mistakes they are
+    told.
     """
 
     def __init__(self, route: Route, authenticator: Authenticator | None = None) -> None:

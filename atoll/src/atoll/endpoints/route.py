@@ -16,10 +16,11 @@ BODY_LIMIT = 1024 * 1024
 class Route:
     """`method` and `path` → `handler`: `Route("POST", "/orders", self.place_order, status=201)`.
 
-    Names in braces in the path are parameters of the handler, each one segment long. `status` is what a value is
-    answered with; a handler that returns None answers 204, or `status` if that is not 200. `problems` are those
-    that the handler may raise; what its annotations imply (401, 404, 422, …) is known without. `body_limit` is in
-    bytes. A route that is not `documented` is left out of the OpenAPI document. GET routes answer HEAD as well.
+    Names in braces in the path are parameters of the handler, each one segment long. `status` is what a
+    value is answered with; a handler that returns None answers 204, or `status` if that is not 200.
+    `problems` are those that the handler may raise; what its annotations imply (401, 404, 422, …) is known
+    without. `body_limit` is in bytes. A route that is not `documented` is left out of the OpenAPI document.
+    GET routes answer HEAD as well.
     """
 
     method: str

@@ -55,8 +55,9 @@ class Resource:
 class RouteTable(BaseRoute):
     """All resources of a service, as one Starlette route that answers every request.
 
-    A path without names is found at once; of templates with names, one whose first difference is a word wins over
-    one that has a name there. `otherwise` serves all other paths.
+    A path without names is found at once; of templates with names, one whose first difference is a word
+    wins over one that has a name there. `otherwise` serves all other paths, and WebSockets, which we have
+    none of.
     """
 
     def __init__(self, endpoints: Iterable[Endpoint], edge: Edge, otherwise: ASGIApp | None = None) -> None:
@@ -66,11 +67,12 @@ class RouteTable(BaseRoute):
         for resource in sorted(resources, key=_words_first):
             if "{" in resource.template:
                 self._by_depth.setdefault(resource.template.count("/"), []).append(resource)
+        self._serves_websockets = otherwise is not None
         self._otherwise = otherwise or edge.serve("", _refuse_unknown_path)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http":
-            return Match.NONE, {}
+            return (Match.FULL, {"endpoint": self._otherwise}) if self._serves_websockets else (Match.NONE, {})
         app, path_params = self._find(_path_below_mount(scope), scope["method"])
         return Match.FULL, {"endpoint": app, "path_params": path_params}
 

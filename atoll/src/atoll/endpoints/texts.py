@@ -1,7 +1,8 @@
 """Values written as text: the parameters of a query, headers, segments of a path.
 
-Text has no types of its own, so the type that is asked for decides how a text is read, and nothing is guessed:
-numbers and truths are written as JSON writes them, and `null`, `nan`, `1_000` or ` 1` are no numbers.
+Text has no types of its own, so the type that is asked for decides how a text is read, and nothing is
+guessed: numbers and truths are written as JSON writes them, and `null`, `nan`, `1_000` or ` 1` are no
+numbers.
 """
 
 import enum
