@@ -2,7 +2,8 @@
 
 from atoll.lifecycle.errors import StartFailed
 from atoll.lifecycle.listener import Address, Listener
-from atoll.lifecycle.process import Program, Runnable, main, run
+from atoll.lifecycle.process import Program, main, run
+from atoll.lifecycle.runnable import Runnable
 from atoll.lifecycle.sockets import accept_waiting, admit_no_more, listening_socket
 from atoll.lifecycle.stop import Stop
 from atoll.lifecycle.supervisor_line import SUPERVISOR_FD, SupervisorLine

@@ -1,19 +1,23 @@
-"""The life of one process: settings, logs, resources, ways in, registration; and all of it backwards.
+"""The life of one process: settings, logs, resources, ways in, registration.
 
-if __name__ == "__main__":
-    main("orders", create_app, OrdersSettings)
+    if __name__ == "__main__":
+        main("orders", create_app, OrdersSettings)
+
+And in the end all of it backwards, with every request answered that had come.
 """
 
 import asyncio
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from atoll.lifecycle.errors import StartFailed
-from atoll.lifecycle.listener import Address, Listener, accepting
+from atoll.lifecycle.listener import Listener, accepting
+from atoll.lifecycle.registering import registered
+from atoll.lifecycle.runnable import Runnable
 from atoll.lifecycle.stop import Stop, StopRequested, signals_to
 from atoll.lifecycle.supervisor_line import SupervisorLine
 from atoll.lifecycle.uvicorn_listener import UvicornListener
@@ -31,29 +35,8 @@ STOP_MARGIN = 10.0
 """Seconds beyond the graceful timeout for everything else of a stop: jobs, resources, threads."""
 
 _FORESEEN = (StartFailed, DatabaseError, ConnectionError)
-_EVERY_ADDRESS = {"0.0.0.0", "::", ""}  # noqa: S104 - compared with, not bound
 
 log = get_logger()
-
-
-class Runnable(Protocol):
-    """What runs here: an `atoll.service.Service`, or anything of its shape."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def version(self) -> str: ...
-
-    @property
-    def app(self) -> Any:
-        """An ASGI 3 application, to be served within `running()`."""
-
-    def running(self) -> AbstractAsyncContextManager[None]:
-        """Within, the resources are there and the jobs run."""
-
-    async def job_failure(self) -> Exception:
-        """Wait for a job to fail, perhaps for ever; it has been logged then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +114,7 @@ async def _live(program: Program, settings: ServiceSettings, stop: Stop, line: S
             ports = {name: address.port for name, address in bound.items()}
             line.ready(ports)
             log.info("serving", version=program.service.version, **ports)
-            await held.enter_async_context(_registered(program.service, settings, bound))
+            await held.enter_async_context(registered(program.service, settings, bound["port"]))
         await stop.requested()
         log.info("stopping", reason=stop.reason)
         line.stopping()
@@ -156,12 +139,6 @@ async def _failures_to(stop: Stop, service: Runnable) -> AsyncIterator[None]:
         yield
     finally:
         watching.cancel()
-
-
-def _registered(
-    service: Runnable, settings: ServiceSettings, bound: Mapping[str, Address]
-) -> AbstractAsyncContextManager[Any]:
-    return nullcontext()
 
 
 def _failed(error: Exception, line: SupervisorLine) -> int:

@@ -49,8 +49,8 @@ def admit_no_more(listening: socket.socket) -> None:
     """Have the kernel drop new connection attempts at a listening socket, and nothing else; Linux only.
 
     Closing such a socket resets the connections that wait in its backlog, so they are accepted first; this
-    keeps another one from getting in between. A dropped attempt is repeated by its sender's kernel, and refused
-    then. Elsewhere that gap of some microseconds stays.
+    keeps another one from getting in between. A dropped attempt is repeated by its sender's kernel, and
+    refused then. Elsewhere that gap of some microseconds stays.
     """
     if sys.platform != "linux":
         return

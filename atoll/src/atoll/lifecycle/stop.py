@@ -23,7 +23,8 @@ class StopRequested(Exception):
 class Stop:
     """A graceful stop that anyone may ask for; the first reason counts, and the highest exit code.
 
-    With `ends_within`, the process ends that many seconds after the request, with code 1, whatever holds it up.
+    With `ends_within`, the process ends that many seconds after the request, with code 1, whatever holds it
+    up.
     """
 
     def __init__(self, *, ends_within: float | None = None) -> None:

@@ -1,8 +1,8 @@
 """The line to whoever started the process: it learns when we serve and when we stop; we learn when it is gone.
 
-`ATOLL_SUPERVISOR_FD` is the number of a connected Unix stream socket. We write one JSON object on a line each:
-`{"ready": {"port": 3001}}` with every bound port by name, `{"failed": "A sentence."}` when we cannot start, and
-`{"stopping": true}`. Its end means that the supervisor is gone.
+`ATOLL_SUPERVISOR_FD` is the number of a connected Unix stream socket. We write one JSON object on a line
+each: `{"ready": {"port": 3001}}` with every bound port by name, `{"failed": "A sentence."}` when we cannot
+start, and `{"stopping": true}`. Its end means that the supervisor is gone.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """HTTP for an ASGI app: uvicorn's protocol and parser, under a start and stop of our own.
 
-uvicorn's own server takes the signals, polls, and closes idle connections at once when it stops: a request that is
-just arriving there is lost. Here the newest request of a connection is answered with `Connection: close`, and idle
-connections linger for what is on its way.
+uvicorn's own server takes the signals, polls, and closes idle connections at once when it stops: a request
+that is just arriving there is lost. Here the newest request of a connection is answered with `Connection:
+close`, and idle connections linger for what is on its way.
 """
 
 import asyncio
@@ -178,8 +178,8 @@ class _Connection(HttpToolsProtocol):
     def _close_after(self, newest: RequestResponseCycle) -> None:
         """Have the answer to the newest request say that it is the last.
 
-        One whose answer has begun without saying so leaves the connection idle, to linger. With several requests
-        in line (pipelining) only the newest one closes.
+        One whose answer has begun without saying so leaves the connection idle, to linger. With several
+        requests in line (pipelining) only the newest one closes.
         """
         if newest.response_started or not newest.keep_alive:
             return

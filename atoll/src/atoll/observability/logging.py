@@ -3,10 +3,10 @@
     log = get_logger()
     log.info("order placed", order_id=order.id)
 
-Every line has `time`, `level`, `service`, `event`, within a request also `trace_id` and `request_id`, and then what
-the event brings. Lines of the standard library's loggers, and so of every library, take the same way. A log call
-never raises and never shows a secret: values under names that say secret, password, token and the like, and
-credentials in URLs and authorization headers, are `***`.
+Every line has `time`, `level`, `service`, `event`, within a request also `trace_id` and `request_id`, and
+then what the event brings. Lines of the standard library's loggers, and so of every library, take the same
+way. A log call never raises and never shows a secret: values under names that say secret, password, token
+and the like, and credentials in URLs and authorization headers, are `***`.
 """
 
 import json
@@ -50,9 +50,9 @@ def configure_logging(
 ) -> None:
     """Say once, at the start of the process, how its lines look.
 
-    `auto` is pretty on a terminal and JSON elsewhere. Lines go to `stream`, standard output by default. Of other
-    libraries only warnings and worse are shown, unless `level` is `debug`. Loggers that were in use before follow,
-    but keep their level.
+    `auto` is pretty on a terminal and JSON elsewhere. Lines go to `stream`, standard output by default. Of
+    other libraries only warnings and worse are shown, unless `level` is `debug`. Loggers that were in use
+    before follow, but keep their level.
     """
     stream = stream or sys.stdout
     pretty = format == "pretty" or (format == "auto" and stream.isatty())

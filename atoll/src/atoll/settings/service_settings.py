@@ -13,7 +13,16 @@ from atoll.settings.urls import http_url, without_credentials
 Environment = Literal["development", "production"]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
+SECRET_BYTES = 32
+"""The least length of a key for HMAC-SHA-256 (RFC 7518, section 3.2)."""
+
 DEVELOPMENT_SECRET = Secret("atoll-development-secret-never-for-production")
+
+
+def long_enough(secret: Secret) -> None:
+    """ValueError for a secret that is too short to sign with."""
+    if len(secret.reveal().encode()) < SECRET_BYTES:
+        raise ValueError(f"give at least {SECRET_BYTES} random characters")
 
 
 class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,9 +44,9 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         str | None,
         Setting("Where the registry is; without it, services need fixed addresses.", check=http_url),
     ] = None
-    service_secret: Annotated[Secret, Setting("What the services of one system share, to know each other by.")] = (
-        DEVELOPMENT_SECRET
-    )
+    service_secret: Annotated[
+        Secret, Setting("What the services of one system share, to know each other by.", check=long_enough)
+    ] = DEVELOPMENT_SECRET
     log_format: Annotated[
         LogFormat, Setting("How log lines look; auto is pretty on a terminal and json elsewhere.")
     ] = "auto"
