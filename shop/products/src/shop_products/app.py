@@ -7,11 +7,13 @@ from datetime import timedelta
 from atoll.clock import Clock, SystemClock
 from atoll.identity.authenticator import Authenticator
 from atoll.ids import NewId, uuid7
+from atoll.neighbours import Neighbours
 from atoll.service import Service
 from atoll.storage import Database, load_migrations, open_database
 from shop_products.routes import Routes
 from shop_products.settings import ProductsSettings
 from shop_products.sweeping import Sweeping
+from shop_products.upstreams import OrdersOverHttp
 from shop_products.use_cases.add_products import AddProducts
 from shop_products.use_cases.change_product import ChangeProduct
 from shop_products.use_cases.change_stock import ChangeStock
@@ -28,12 +30,15 @@ def create_app(
     clock: Clock | None = None,
     new_id: NewId | None = None,
     database: Database | None = None,
-    authenticator: Authenticator,
-    orders: Orders,
+    authenticator: Authenticator | None = None,
+    orders: Orders | None = None,
 ) -> Service:
     """The service; what is not given is made from the settings."""
     clock = clock or SystemClock()
     database = database or open_database(settings.database_url, clock=clock)
+    neighbours = Neighbours("products", settings, "users", "orders", clock=clock)
+    authenticator = authenticator or neighbours.authenticator(keys_of="users")
+    orders = orders or OrdersOverHttp(neighbours.client("orders"))
     settle = Settle(database, clock)
     routes = Routes(
         database=database,
@@ -50,7 +55,7 @@ def create_app(
         "products",
         routes.table(),
         authenticator=authenticator,
-        resources=[_migrated(database)],
+        resources=[neighbours, _migrated(database)],
         jobs={"sweeping": sweeping.run},
         readiness={"database": database.check},
         version=settings.version,
