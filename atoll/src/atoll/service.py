@@ -2,8 +2,8 @@
 
     Service("orders", routes.table(), resources=[database], jobs={"settling": settling.run}).app
 
-Every service answers `/health`, `/ready`, `/metrics` and `/openapi.json` beside its own routes; a
-route of its own at one of these paths takes the place of ours.
+Every service answers `/health`, `/ready`, `/metrics`, `/openapi.json` and `/docs` beside its own routes; a route of
+its own at one of these paths takes the place of ours.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -17,15 +17,15 @@ from starlette.routing import Router
 from starlette.types import ASGIApp
 
 from atoll import openapi
-from atoll.asgi_lifespan import AsgiLifespan
 from atoll.clock import Clock, SystemClock
-from atoll.endpoints import Content, Endpoint, Reply, Route
+from atoll.endpoints import Endpoint, Route
 from atoll.endpoints.edge import Edge
 from atoll.endpoints.hosted import Hosted
 from atoll.endpoints.table import RouteTable
 from atoll.identity.authenticator import Authenticator
-from atoll.observability.health import Check, Health, Liveness, ReadinessReport
-from atoll.observability.metrics import EXPOSITION_TYPE, HttpMetrics, exposition
+from atoll.observability.health import Check, Health
+from atoll.observability.metrics import HttpMetrics
+from atoll.own_routes import DocumentationRoutes, OperationRoutes
 from atoll.running import Job, JobFailed, Jobs, ResourceFailed, entered
 
 __all__ = ["Job", "JobFailed", "ResourceFailed", "Service"]
@@ -40,8 +40,8 @@ class Service:
     after the `jobs` have been cancelled and have ended. A job that raises is logged whole and should end the
     process (`job_failure`); one that returns is done. `readiness` checks are run for each `/ready`, all at once;
     one that raises means that the service is not ready. `authenticator` is needed when a handler asks who
-    calls. Metrics go to `metrics`, by default a registry of the service's own. Raises `HandlerMistake` for a
-    route that cannot be served.
+    calls. Metrics go to `metrics`, by default a registry of the service's own. `hosted` is a foreign ASGI app that
+    serves what the routes do not (`hosting`). Raises `HandlerMistake` for a route that cannot be served.
     """
 
     def __init__(
@@ -56,17 +56,19 @@ class Service:
         version: str = "",
         clock: Clock | None = None,
         metrics: CollectorRegistry | None = None,
+        hosted: ASGIApp | None = None,
     ) -> None:
         self.name = name
         self.version = version
         self._clock = clock or SystemClock()
         self._metrics = metrics or CollectorRegistry()
         self._edge = Edge(HttpMetrics(self._metrics), self._clock)
-        self._resources = tuple(resources)
+        self._hosted = None if hosted is None else Hosted(hosted, self._edge)
+        self._resources = (*resources, *([self._hosted] if self._hosted else []))
         self._jobs = Jobs(jobs)
         self._health = Health(name, version=version, checks=readiness, clock=self._clock)
         self._endpoints = [Endpoint(route, authenticator) for route in routes]
-        self.app: ASGIApp = self._assemble([*self._operations(), *self._documentation()], otherwise=None)
+        self.app: ASGIApp = self._assemble()
 
     @classmethod
     def hosting(
@@ -87,18 +89,16 @@ class Service:
         of telling errors included. Its requests have a context and are measured; what it raises without having
         answered is told as a problem. Its lifespan runs after the `resources` have started.
         """
-        lifespan = AsgiLifespan(app)
-        service = cls(
+        return cls(
             name,
-            resources=(*resources, lifespan),
+            hosted=app,
+            resources=resources,
             jobs=jobs,
             readiness=readiness,
             version=version,
             clock=clock,
             metrics=metrics,
         )
-        service.app = service._assemble(service._operations(), otherwise=Hosted(app, lifespan, service._edge))
-        return service
 
     def __repr__(self) -> str:
         return f"<Service {self.name}: {len(self._endpoints)} routes, {self._jobs!r}>"
@@ -121,36 +121,15 @@ class Service:
         """Wait until a job has failed, perhaps for ever; it has been logged, and the process should end."""
         return await self._jobs.failure()
 
-    def _assemble(self, own: Sequence[Route], otherwise: ASGIApp | None) -> ASGIApp:
+    def _assemble(self) -> ASGIApp:
         taken = {(endpoint.route.method, endpoint.route.path) for endpoint in self._endpoints}
-        ours = [Endpoint(route) for route in own if (route.method, route.path) not in taken]
-        table = RouteTable([*self._endpoints, *ours], self._edge, otherwise)
+        given = [Endpoint(route) for route in self._given_routes() if (route.method, route.path) not in taken]
+        table = RouteTable([*self._endpoints, *given], self._edge, otherwise=self._hosted)
         return _ServiceApp(table, lifespan=lambda _: self.running())
 
-    def _operations(self) -> list[Route]:
-        return [
-            Route("GET", "/health", self._answer_health),
-            Route("GET", "/ready", self._answer_ready),
-            Route("GET", "/metrics", self._answer_metrics),
-        ]
-
-    def _documentation(self) -> list[Route]:
-        return [
-            Route("GET", "/openapi.json", self._answer_openapi),
-        ]
-
-    async def _answer_health(self) -> Liveness:
-        return self._health.liveness()
-
-    async def _answer_ready(self) -> Reply[ReadinessReport]:
-        report = await self._health.readiness()
-        return Reply(report, status=report.http_status)
-
-    async def _answer_metrics(self) -> Content:
-        return Content(exposition(self._metrics), EXPOSITION_TYPE)
-
-    async def _answer_openapi(self) -> dict[str, Any]:
-        return self.openapi()
+    def _given_routes(self) -> list[Route]:
+        operations = OperationRoutes(self._health, self._metrics).table()
+        return operations if self._hosted else [*operations, *DocumentationRoutes(self.openapi).table()]
 
 
 class _ServiceApp(Starlette):

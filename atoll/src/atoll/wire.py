@@ -85,13 +85,10 @@ class Decoder(Generic[T]):
 
 def decoder(type_: type[T]) -> Decoder[T]:
     """The decoder for a type, the same one each time; TypeError for a type that JSON cannot carry."""
-    found: Decoder[T] = _decoder(type_)
-    return found
+    return _decoders(type_)
 
 
-@cache
-def _decoder(type_: Any) -> Decoder[Any]:
-    return Decoder(type_)
+_decoders: Callable[[Any], Decoder[Any]] = cache(Decoder)
 
 
 def _write_scalar(value: Any) -> Any:

@@ -1,5 +1,7 @@
 """A foreign ASGI app inside a service: measured, and with a context."""
 
+from contextlib import AbstractAsyncContextManager
+
 from starlette.requests import Request as StarletteRequest
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -14,17 +16,27 @@ from atoll.observability.logging import get_logger
 log = get_logger()
 
 
-class Hosted:
+class Hosted(AbstractAsyncContextManager["Hosted"]):
     """The foreign app with our edge around it; whatever it answers passes through as it is.
 
-    An error that it raises is told as a problem if nothing has been answered yet; frameworks mostly answer
+    Entering it starts the app, leaving it stops the app. An error that it raises is told as a problem if nothing has been answered yet; frameworks mostly answer
     a 500 of their own before they raise, and then the error is only logged.
     """
 
-    def __init__(self, app: ASGIApp, lifespan: AsgiLifespan, edge: Edge) -> None:
+    def __init__(self, app: ASGIApp, edge: Edge) -> None:
         self._app = app
-        self._lifespan = lifespan
+        self._lifespan = AsgiLifespan(app)
         self._edge = edge
+
+    def __repr__(self) -> str:
+        return f"hosted {type(self._app).__name__}"
+
+    async def __aenter__(self) -> "Hosted":
+        await self._lifespan.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._lifespan.__aexit__()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"] = dict(self._lifespan.state)
