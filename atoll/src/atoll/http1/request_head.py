@@ -1,0 +1,254 @@
+"""The head of a request, read strictly: what can be read in two ways is refused.
+
+llhttp (by way of httptools 0.9, without its leniencies) splits the fields, and refuses bare CR and LF, folded
+fields, white space before a colon, control bytes, two lengths, a length beside a transfer coding. What it
+lets pass is refused here: a second space in the request line, other versions than 1.0 and 1.1, a missing or
+second Host, any transfer coding but chunked, a coding in HTTP/1.0, a target whose authority is not the
+Host.
+
+A head is judged only when it is whole, so the verdict does not depend on how the bytes were cut on their way.
+"""
+
+import re
+from dataclasses import dataclass
+
+import httptools
+
+from atoll.http1.messages import Field
+from atoll.problems import BadRequest, HeaderFieldsTooLarge, Problem, UriTooLong
+
+END_OF_HEAD = b"\r\n\r\n"
+
+_REQUEST_LINE = re.compile(rb"([A-Z][A-Z-]*) ([!\"$-~]+) HTTP/1\.([01])\r\n")
+_ABSOLUTE_FORM = re.compile(rb"(?i:http)://([^/?#@]+)(/[!\"$-~]*|\?[!\"$-~]*)?")
+_HOST = re.compile(rb"(?:[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+
+_ONCE_ONLY = frozenset((b"host", b"content-length", b"transfer-encoding"))
+
+HOP_BY_HOP = frozenset(
+    (
+        b"connection",
+        b"expect",
+        b"http2-settings",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
+"""Fields that speak of one connection and never travel further (RFC 9110, section 7.6.1), with their kin."""
+
+_OURS = HOP_BY_HOP | _ONCE_ONLY
+
+
+class NotImplementedHere(Problem):
+    """The method is one that HTTP may know and this server does not."""
+
+    status = 501
+
+
+@dataclass(frozen=True, slots=True)
+class HeadLimits:
+    """What a request's head may have; `line` (the request line) and `head` (all of it) are in bytes."""
+
+    line: int = 8 * 1024
+    head: int = 16 * 1024
+    fields: int = 100
+
+
+class RequestHead:
+    """A request's head, cleared of everything that concerns only the connection it came on.
+
+    `method` is in capitals; `target` is a path with its query, or `*`; `fields` have names in lower case
+    and values without white space around them, in the order they came. `content_length` is None for a
+    chunked body, and 0 when there is no body at all; `fields` do not repeat it, nor the host.
+    """
+
+    __slots__ = (
+        "chunked",
+        "content_length",
+        "expects_continue",
+        "fields",
+        "host",
+        "keep_alive",
+        "method",
+        "minor_version",
+        "target",
+    )
+
+    def __init__(self, method: bytes, target: bytes, minor_version: int, fields: list[Field]) -> None:
+        self.method = method
+        self.target = target
+        self.minor_version = minor_version
+        self.fields = fields
+        self.host = b""
+        self.content_length: int | None = 0
+        self.chunked = False
+        self.keep_alive = minor_version == 1
+        self.expects_continue = False
+
+    @property
+    def has_body(self) -> bool:
+        """Whether bytes follow the head."""
+        return self.content_length != 0
+
+    def find(self, name: bytes) -> bytes | None:
+        """The value of the first field called `name` (in lower case)."""
+        for candidate, value in self.fields:
+            if candidate == name:
+                return value
+        return None
+
+    def __repr__(self) -> str:
+        return f"<RequestHead {self.method.decode()} {self.target.decode()} HTTP/1.{self.minor_version}>"
+
+
+class HeadReader:
+    """Reads the heads of one connection's requests, one after the other."""
+
+    __slots__ = ("_fields", "_limits", "_ours", "_parser", "_repeated")
+
+    def __init__(self, limits: HeadLimits) -> None:
+        self._limits = limits
+        self._parser = httptools.HttpRequestParser(self)
+        self._fields: list[Field] = []
+        self._ours: dict[bytes, bytes] = {}
+        self._repeated = b""
+
+    def read(self, raw: bytes) -> RequestHead:
+        """The head whose bytes these are, from its first line to `END_OF_HEAD`; raises the `Problem` with it."""
+        line = _REQUEST_LINE.match(raw)
+        if line is None:
+            raise self._line_refusal(raw)
+        if line.end() > self._limits.line:
+            raise self._line_too_long()
+        self._check_size(raw)
+        method, target, minor = line.groups()
+        fields: list[Field] = []
+        ours: dict[bytes, bytes] = {}
+        self._fields, self._ours = fields, ours
+        self._split(raw)
+        head = RequestHead(method, target, 1 if minor == b"1" else 0, fields)
+        self._settle_host(head, ours)
+        self._settle_body(head, ours)
+        if b"connection" in ours:
+            _settle_connection(head, ours[b"connection"])
+        if head.target[0] != 0x2F:  # a slash
+            _settle_target(head)
+        if head.has_body or not head.keep_alive:
+            # llhttp now expects a body, or nothing at all; both are read elsewhere
+            self._parser = httptools.HttpRequestParser(self)
+        return head
+
+    def early_refusal(self, start: bytes, fresh_from: int) -> Problem | None:
+        """What is wrong already with a head whose end has not come; bytes before `fresh_from` were looked at.
+
+        Only what no further byte can mend, so that the verdict on the whole head would be a refusal as well.
+        """
+        if len(start) > self._limits.line and b"\r\n" not in start[: self._limits.line]:
+            return self._line_too_long()
+        if len(start) > self._limits.head:
+            return self._head_too_long()
+        if _BARE_LINE_FEED.search(start, max(0, fresh_from - 1)):
+            return BadRequest("A line of the request does not end in CR LF.")
+        return None
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """For httptools."""
+        name = name.lower()
+        value = value.rstrip()
+        if name not in _OURS:
+            self._fields.append((name, value))
+            return
+        earlier = self._ours.get(name)
+        if earlier is None:
+            self._ours[name] = value
+        elif name in _ONCE_ONLY:
+            self._repeated = name
+        else:
+            self._ours[name] = earlier + b"," + value
+
+    def _check_size(self, raw: bytes) -> None:
+        if len(raw) > self._limits.head:
+            raise self._head_too_long()
+        if raw.count(b"\n") - 2 > self._limits.fields:  # the request line, and the empty one
+            raise HeaderFieldsTooLarge(f"The request has more than {self._limits.fields} header fields.")
+
+    def _head_too_long(self) -> HeaderFieldsTooLarge:
+        return HeaderFieldsTooLarge(f"The request's head is longer than {self._limits.head} bytes.")
+
+    def _line_too_long(self) -> UriTooLong:
+        return UriTooLong(f"The request line is longer than {self._limits.line} bytes.")
+
+    def _split(self, raw: bytes) -> None:
+        self._repeated = b""
+        try:
+            self._parser.feed_data(raw)
+        except httptools.HttpParserUpgrade:
+            # no protocol is ever switched to; llhttp has to forget that one was asked for
+            self._parser = httptools.HttpRequestParser(self)
+        except httptools.HttpParserInvalidMethodError as error:
+            raise NotImplementedHere("The method is not known here.") from error
+        except httptools.HttpParserError as error:
+            raise BadRequest(f"The request is not well-formed HTTP: {str(error)[:100]}.") from error
+        if self._repeated:
+            raise BadRequest(f"The request has more than one {self._repeated.decode()} field.")
+
+    def _line_refusal(self, raw: bytes) -> Problem:
+        if raw.find(b"\r\n") + 2 > self._limits.line:
+            return self._line_too_long()
+        return BadRequest("The request line is not `METHOD target HTTP/1.1`.")
+
+    def _settle_host(self, head: RequestHead, ours: dict[bytes, bytes]) -> None:
+        host = ours.get(b"host")
+        if host is None:
+            if head.minor_version == 1:
+                raise BadRequest("The request has no Host field.")
+        elif _HOST.fullmatch(host) is None:
+            raise BadRequest("The Host field is not `host` or `host:port`.")
+        else:
+            head.host = host
+
+    def _settle_body(self, head: RequestHead, ours: dict[bytes, bytes]) -> None:
+        coding = ours.get(b"transfer-encoding")
+        length = ours.get(b"content-length")
+        if coding is not None:
+            if length is not None or head.minor_version == 0 or coding.lower() != b"chunked":
+                raise BadRequest("The request's body is framed in a way that is not accepted; chunked alone is.")
+            head.chunked = True
+            head.content_length = None
+        elif length is not None:
+            if _LENGTH.fullmatch(length) is None:
+                raise BadRequest("The Content-Length is not a sensible number.")
+            head.content_length = int(length)
+        if head.minor_version == 1 and head.has_body:
+            head.expects_continue = ours.get(b"expect", b"").lower() == b"100-continue"
+
+
+def _settle_connection(head: RequestHead, value: bytes) -> None:
+    options = {option.strip(b" \t") for option in value.lower().split(b",")}
+    if b"close" in options:
+        head.keep_alive = False
+    elif b"keep-alive" in options:
+        head.keep_alive = True
+    named = options - {b"close", b"keep-alive", b""}
+    if named:
+        head.fields = [field for field in head.fields if field[0] not in named]
+
+
+def _settle_target(head: RequestHead) -> None:
+    """Make `target` a path. RFC 9112, section 3.2, has three more forms."""
+    absolute = _ABSOLUTE_FORM.fullmatch(head.target)
+    if absolute is not None:
+        authority, rest = absolute.groups(default=b"/")
+        if authority.lower() != head.host.lower():
+            raise BadRequest("The target names another host than the Host field does.")
+        head.target = rest if rest[:1] == b"/" else b"/" + rest
+    elif not (head.target == b"*" and head.method == b"OPTIONS"):
+        raise BadRequest("The target is neither a path nor an http address.")
