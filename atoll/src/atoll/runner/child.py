@@ -3,9 +3,9 @@
 `python -m atoll.runner.child RUNNER_PID NAME module|command PROGRAM [ARGUMENT…]`
 
 On Linux the kernel kills the program when the runner is gone, however it went. Elsewhere the end of the
-supervisor line tells: a service stops by itself, a foreign command is ended from here. The program is loaded at
-once, but runs only when the line says `{"go": {NAME: VALUE, …}}`, with these in its environment: so the slow part
-of starting needs to wait for nothing.
+supervisor line tells: a service stops by itself, a foreign command is ended from here. The program is
+loaded at once, but runs only when the line says `{"go": {NAME: VALUE, …}}`, with these in its environment:
+so the slow part of starting needs to wait for nothing.
 """
 
 import contextlib

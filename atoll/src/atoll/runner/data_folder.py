@@ -28,7 +28,7 @@ class DataFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process alone; raises DataFolderInUse. The lock goes with the process."""
-        self._create(self.path)
+        _create(self.path)
         descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if not _try_lock(descriptor):
@@ -52,9 +52,9 @@ class DataFolder:
 
     def secret(self, name: str) -> str:
         """The secret of that name, 256 bits of chance; made when first asked for."""
-        folder = self.path / "secrets"
-        self._create(folder)
-        path = folder / name
+        _create(self.path)
+        _create(self.path / "secrets")
+        path = self.path / "secrets" / name
         if not path.exists():
             _write_once(path, secrets.token_urlsafe(32))
         return path.read_text(encoding="ascii")
@@ -85,8 +85,9 @@ class DataFolder:
             "Stop that one, or choose another folder with --data."
         )
 
-    def _create(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+def _create(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -99,7 +100,7 @@ def _try_lock(descriptor: int) -> bool:
 
 def _write_once(path: Path, text: str) -> None:
     """Make the file with all of its text, unless another process makes it first."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = _draft_of(path)
     _write_private(draft, text.encode())
     with suppress(FileExistsError):
         os.link(draft, path)
@@ -107,9 +108,13 @@ def _write_once(path: Path, text: str) -> None:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = _draft_of(path)
     _write_private(draft, content)
     draft.replace(path)
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
 
 
 def _write_private(path: Path, content: bytes) -> None:

@@ -12,8 +12,6 @@ from atoll.runner.view import ServiceRow, Tone
 class JsonView:
     """For machines that read logs; a line of a service that is not a JSON object is wrapped in one."""
 
-    refresh_interval: float | None = None
-
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
 
@@ -21,21 +19,25 @@ class JsonView:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._out.flush()
+        self.flush()
 
     def log(self, service: str, line: str) -> None:
         if line.startswith("{") and line.endswith("}"):
-            print(line, file=self._out, flush=True)
+            print(line, file=self._out)
         else:
             self._write("info", service, line)
 
     def say(self, sentence: str, tone: Tone = Tone.PLAIN) -> None:
         self._write("error" if tone is Tone.BAD else "info", "atoll", sentence)
 
+    def flush(self) -> None:
+        self._out.flush()
+
     def show(self, rows: Sequence[ServiceRow]) -> None:
         """Changes are said in sentences."""
+        self.flush()
 
     def _write(self, level: str, service: str, event: str) -> None:
         moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = {"timestamp": moment, "level": level, "service": service, "event": event}
-        print(json.dumps(line, ensure_ascii=False), file=self._out, flush=True)
+        print(json.dumps(line, ensure_ascii=False), file=self._out)

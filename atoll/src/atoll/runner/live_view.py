@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Sequence
 from typing import Self
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
+from rich.segment import Segment
+from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
@@ -20,41 +22,65 @@ _STATE_STYLES = {
     "paused": "red",
     "failed": "bold red",
 }
-_TONE_STYLES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.BAD: "bold red"}
+_TONE_STYLES = {Tone.PLAIN: "none", Tone.GOOD: "green", Tone.BAD: "bold red"}
 
 
 class LiveView:
     """Draws only when told; the table stays on the screen when the system has stopped."""
-
-    refresh_interval: float | None = 1.0
 
     def __init__(self, services: Iterable[str], console: Console | None = None) -> None:
         names = list(services)
         self._console = console or Console(highlight=False)
         self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
         self._width = max(map(len, [*names, RUNNER]))
-        self._styles = {name: _PREFIX_STYLES[i % len(_PREFIX_STYLES)] for i, name in enumerate(names)}
+        self._prefixes = {
+            name: self._prefix(name, _PREFIX_STYLES[i % len(_PREFIX_STYLES)]) for i, name in enumerate(names)
+        }
+        self._prefixes[RUNNER] = self._prefix(RUNNER, "bold")
+        self._held: list[str] = []
 
     def __enter__(self) -> Self:
         self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.flush()
         self._live.stop()
 
     def log(self, service: str, line: str) -> None:
-        self._print(service, Text.from_ansi(line))
+        self._held.append(f"{self._prefixes[service]}{line}")
 
     def say(self, sentence: str, tone: Tone = Tone.PLAIN) -> None:
         for line in sentence.splitlines():
-            self._print(RUNNER, Text(line, style=_TONE_STYLES[tone]))
+            self.log(RUNNER, self._styled(line, _TONE_STYLES[tone]))
+
+    def flush(self) -> None:
+        if self._held:
+            lines, self._held = self._held, []
+            self._console.print(_Lines(lines))
 
     def show(self, rows: Sequence[ServiceRow]) -> None:
+        self.flush()
         self._live.update(service_table(rows), refresh=True)
 
-    def _print(self, who: str, text: Text) -> None:
-        style = self._styles.get(who, "bold")
-        self._console.print(Text.assemble((f"{who:{self._width}} │ ", style), text), soft_wrap=True)
+    def _prefix(self, name: str, style: str) -> str:
+        return self._styled(f"{name:{self._width}} │ ", style)
+
+    def _styled(self, text: str, style: str) -> str:
+        colours = None if self._console.no_color else self._console._color_system
+        return Style.parse(style).render(text, color_system=colours)
+
+
+class _Lines:
+    """Lines that are written as they are, colours of the services included: thousands a second cost little."""
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for line in self._lines:
+            yield Segment(line)
+            yield Segment.line()
 
 
 def service_table(rows: Sequence[ServiceRow]) -> Table:

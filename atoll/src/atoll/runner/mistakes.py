@@ -18,8 +18,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 def read_table(table: Mapping[str, Any], into: type[T], where: str, mistakes: list[str]) -> T:
     """Read one TOML table; add a sentence to `mistakes` for each key that is unknown, missing or of a wrong type.
 
-    A field that is wrong keeps its default (or is absent), so that reading can go on and find the rest: use the
-    result only when there are no mistakes.
+    A field that is wrong keeps its default (or is absent), so that reading can go on and find the rest: use
+    the result only when there are no mistakes.
     """
     types = get_type_hints(into, include_extras=True)
     mistakes += [f"{where} has no {key!r}.{did_you_mean(key, types)}" for key in table if key not in types]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from atoll.runner.ports import PortPlan, TakenPort
-from atoll.runner.service_process import ServiceProcess
+from atoll.runner.service_process import Ended
 from atoll.runner.supervision import End, State
 from atoll.runner.system_file import GATEWAY_MODULE, System
 from atoll.runner.view import Tone, View
@@ -31,24 +31,23 @@ class Narrator:
     def stopping(self) -> None:
         self._view.say("Stopping. Ctrl-C once more stops everything at once.")
 
-    def ended(self, end: End, process: ServiceProcess) -> None:
+    def ended(self, end: End, event: Ended) -> None:
         """A process is gone; a service that stops as it should needs no words."""
         match end.state:
             case State.PAUSED:
                 self._view.say(f"{end.service} {end.reason}; it starts again in {end.pause:.1f} s.", Tone.BAD)
             case State.FAILED:
-                self._start_failed(end, process)
+                self._start_failed(end, event)
             case State.STOPPED if "killed" in end.reason:
                 self._view.say(f"{end.service} {end.reason}.", Tone.BAD)
 
     def stopped(self) -> None:
         self._view.say("Everything has stopped.")
 
-    def _start_failed(self, end: End, process: ServiceProcess) -> None:
-        if process.last_lines:
-            lines = "\n".join(f"    {line}" for line in process.last_lines)
-            self._view.say(f"The last lines of {end.service}:\n{lines}")
-        self._view.say(f"{end.service} did not start: it {end.reason}.", Tone.BAD)
+    def _start_failed(self, end: End, event: Ended) -> None:
+        if lines := event.process.last_lines:
+            self._view.say("\n".join([f"The last lines of {end.service}:", *(f"    {line}" for line in lines)]))
+        self._view.say(f"{end.service} did not start: it {end.reason}. {event.own_reason}".rstrip(), Tone.BAD)
         taken = self._ports.taken([end.service])
         if taken:
             self._view.say(taken_ports_message(taken), Tone.BAD)

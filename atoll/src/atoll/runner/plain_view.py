@@ -12,8 +12,6 @@ RUNNER = "atoll"
 class PlainView:
     """`orders   | what it printed`."""
 
-    refresh_interval: float | None = None
-
     def __init__(self, services: Iterable[str], out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
         self._width = max(map(len, [*services, RUNNER]))
@@ -22,14 +20,18 @@ class PlainView:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._out.flush()
+        self.flush()
 
     def log(self, service: str, line: str) -> None:
-        print(f"{service:{self._width}} | {line}", file=self._out, flush=True)
+        print(f"{service:{self._width}} | {line}", file=self._out)
 
     def say(self, sentence: str, tone: Tone = Tone.PLAIN) -> None:
         for line in sentence.splitlines():
             self.log(RUNNER, line)
 
+    def flush(self) -> None:
+        self._out.flush()
+
     def show(self, rows: Sequence[ServiceRow]) -> None:
         """Changes are said in sentences; a table would only repeat itself."""
+        self.flush()

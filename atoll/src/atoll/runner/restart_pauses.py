@@ -10,7 +10,8 @@ STABLE_AFTER = 60.0
 class RestartPauses:
     """Pauses in seconds: 0.2, doubling up to 10; back to the first after a minute of being up.
 
-    Each is shortened by chance by up to a quarter, so that services that died together do not come back as one.
+    Each is shortened by chance by up to a quarter, so that services that died together do not come back as
+    one.
     """
 
     def __init__(self, chance: random.Random | None = None) -> None:

@@ -15,7 +15,8 @@ from atoll.runner.child import LINE
 from atoll.runner.log_lines import LogLines
 
 _LAST_LINES = 20
-_OUTPUT_AFTER_END = 0.5
+_LAST_WORDS = 0.5
+"""Seconds after the end of a process in which something it printed may still arrive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +44,14 @@ class Printed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The process is gone and all that it printed was told; `reason` ends the sentence "orders …"."""
+    """The process is gone and all that it printed was told; `reason` ends the sentence "orders …".
+
+    `own_reason` is a sentence that the process left about it, or empty.
+    """
 
     process: "ServiceProcess"
     reason: str
+    own_reason: str = ""
 
 
 ProcessEvent: TypeAlias = Ready | BeganToStop | Printed | Ended
@@ -56,8 +61,8 @@ Tell: TypeAlias = Callable[[ProcessEvent], None]
 class ServiceProcess:
     """A running process of the service `name`. What happens to it is told through the callback given to `load`.
 
-    It leads a session of its own: a Ctrl-C at the terminal does not reach it, and whatever it has started ends
-    with it.
+    It leads a session of its own: a Ctrl-C at the terminal does not reach it, and whatever it has started
+    ends with it.
     """
 
     def __init__(self, name: str, tell: Tell) -> None:
@@ -66,8 +71,11 @@ class ServiceProcess:
         self.is_held = True
         self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self.gone = asyncio.Event()
+        self._own_reason = ""
         self._tell = tell
         self._line: asyncio.Transport | None = None
+        self._transport: asyncio.SubprocessTransport | None = None
+        self._open_ends = {"line", "output", "life"}
 
     def __repr__(self) -> str:
         state = "gone" if self.gone.is_set() else "held" if self.is_held else "running"
@@ -83,7 +91,7 @@ class ServiceProcess:
         with theirs:
             loop = asyncio.get_running_loop()
             process._line, _ = await loop.create_connection(lambda: _SupervisorLine(process), sock=ours)
-            transport, _ = await loop.subprocess_exec(
+            await loop.subprocess_exec(
                 lambda: _Output(process),
                 *(sys.executable, "-m", "atoll.runner.child", str(os.getpid()), name, kind, *program),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -92,8 +100,12 @@ class ServiceProcess:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        process.pid = transport.get_pid()
         return process
+
+    def began(self, transport: asyncio.SubprocessTransport) -> None:
+        """The process is there."""
+        self._transport = transport
+        self.pid = transport.get_pid()
 
     def go(self, environment: Mapping[str, str]) -> None:
         """Let the program run, with `environment` added to the runner's own."""
@@ -103,11 +115,13 @@ class ServiceProcess:
 
     def terminate(self) -> None:
         """Ask the process to stop (SIGTERM)."""
-        self._signal(signal.SIGTERM)
+        if not self.gone.is_set():
+            _send(os.kill, self.pid, signal.SIGTERM)
 
     def kill(self) -> None:
         """End the process, and whatever it has started, now (SIGKILL)."""
-        self._signal(signal.SIGKILL)
+        if not self.gone.is_set():
+            _send(os.killpg, self.pid, signal.SIGKILL)
 
     def tell_ready(self, ports: Mapping[str, int]) -> None:
         """Take the process as ready: it said so, or its health was seen from outside."""
@@ -119,25 +133,33 @@ class ServiceProcess:
             self.tell_ready({name: port for name, port in ports.items() if isinstance(port, int)})
         if message.get("stopping"):
             self._tell(BeganToStop(self))
+        if isinstance(reason := message.get("failed"), str):
+            self._own_reason = reason
 
     def printed(self, line: str) -> None:
+        """The process printed a line."""
         self.last_lines.append(line)
         self._tell(Printed(self, line))
 
-    def end_group(self) -> None:
-        """End whatever the process has started and left behind."""
+    def exited(self) -> None:
+        """The process itself is gone. What it started and left behind goes too, and so lets go of our ends."""
         _send(os.killpg, self.pid, signal.SIGKILL)
+        asyncio.get_running_loop().call_later(_LAST_WORDS, self._tell_end)
+        self.closed("life")
 
-    def ended(self, exit_code: int) -> None:
-        if self._line is not None:
-            self._line.close()
+    def closed(self, end: Literal["line", "output", "life"]) -> None:
+        """Nothing more comes from there; when that is so everywhere, the end is told."""
+        self._open_ends.discard(end)
+        if not self._open_ends:
+            self._tell_end()
+
+    def _tell_end(self) -> None:
+        if self.gone.is_set() or self._transport is None or self._line is None:
+            return
         self.gone.set()
-        self._tell(Ended(self, _how(exit_code)))
-
-    def _signal(self, number: signal.Signals) -> None:
-        if not self.gone.is_set():
-            target = os.killpg if number is signal.SIGKILL else os.kill
-            _send(target, self.pid, number)
+        self._line.close()
+        self._transport.close()
+        self._tell(Ended(self, _how(self._transport.get_returncode() or 0), self._own_reason))
 
 
 class _SupervisorLine(asyncio.Protocol):
@@ -156,50 +178,32 @@ class _SupervisorLine(asyncio.Protocol):
             if isinstance(message, dict):
                 self._process.heard(message)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._process.closed("line")
+
 
 class _Output(asyncio.SubprocessProtocol):
-    """What the process prints, and its end: told once nothing more can come, or half a second later."""
+    """What the process prints, line by line."""
 
     def __init__(self, process: ServiceProcess) -> None:
         self._process = process
         self._lines = LogLines()
-        self._transport: asyncio.SubprocessTransport | None = None
-        self._is_told = False
-        self._is_closed = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.SubprocessTransport)  # noqa: S101 - asyncio's promise
-        self._transport = transport
+        self._process.began(transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         for line in self._lines.feed(data):
             self._process.printed(line)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        self._is_closed = True
-        self._tell_if_over()
-
-    def process_exited(self) -> None:
-        self._process.end_group()
-        asyncio.get_running_loop().call_later(_OUTPUT_AFTER_END, self._tell_end)
-        self._tell_if_over()
-
-    def _tell_if_over(self) -> None:
-        if self._is_closed and self._exit_code() is not None:
-            self._tell_end()
-
-    def _tell_end(self) -> None:
-        if self._is_told:
-            return
-        self._is_told = True
         for line in self._lines.end():
             self._process.printed(line)
-        self._process.ended(self._exit_code() or 0)
-        if self._transport is not None:
-            self._transport.close()
+        self._process.closed("output")
 
-    def _exit_code(self) -> int | None:
-        return None if self._transport is None else self._transport.get_returncode()
+    def process_exited(self) -> None:
+        self._process.exited()
 
 
 def _send(send: Callable[[int, int], None], pid: int, number: signal.Signals) -> None:

@@ -12,8 +12,8 @@ from atoll.runner.running_system import RunningService, RunningSystem
 class ServiceStatus(msgspec.Struct, frozen=True, rename="camel"):
     """One service: what the runner knows, and what `/health` and `/ready` say.
 
-    `uptime` is in seconds and `memory` in bytes; None when the service does not answer. `checks` holds "up" or
-    the reason for each thing that it needs.
+    `uptime` is in seconds and `memory` in bytes; None when the service does not answer. `checks` holds "up"
+    or the reason for each thing that it needs.
     """
 
     name: str

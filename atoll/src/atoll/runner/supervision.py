@@ -136,8 +136,8 @@ class Supervision:
     """The state of every service, and what should be done about it.
 
     A service starts when each one it needs has been up once; whenever it ends by itself it is started again,
-    after a pause. When one ends before it was ever ready, `failure` says so and everything stops. Stopping goes
-    in reverse: a service is told once nothing that needs it is running.
+    after a pause. When one ends before it was ever ready, `failure` says so and everything stops. Stopping
+    goes in reverse: a service is told once nothing that needs it is running.
     """
 
     def __init__(

@@ -1,10 +1,10 @@
 """One run of a system: carries out what the supervision decides, and tells it what happened."""
 
 import asyncio
+import math
 import signal
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import TypeAlias
+from collections.abc import Mapping
+from typing import Self, TypeAlias
 
 from atoll.clock import Clock, SystemClock
 from atoll.runner.environment import Surroundings
@@ -21,6 +21,11 @@ FAILED = 1
 STOPPED_AT_ONCE = 130
 """The exit code after a second Ctrl-C; a shell's own for the first."""
 
+REFRESH_INTERVAL = 1.0
+"""Seconds between two looks at the services although nothing happened."""
+
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class StopAsked:
     """A person, or whoever started us, wants us to stop."""
@@ -30,23 +35,19 @@ Event: TypeAlias = ProcessEvent | StopAsked
 
 
 class SystemRun:
-    """Runs the services of a system that belong here until it is told to stop, or its first start fails.
+    """The services of a system that belong here, from loading their programs to the end of the last process.
 
-    Everything that happens comes through one queue and is taken in order; after it, the supervision decides.
+    Entering the context starts every process, held; leaving it ends whatever is left. Everything that happens
+    comes through one queue and is taken in order; after it, the supervision decides.
     """
 
-    def __init__(
-        self,
-        system: System,
-        surroundings: Surroundings,
-        view: View,
-        *,
-        began: float,
-        clock: Clock | None = None,
-    ) -> None:
-        """`began` is the monotonic moment from which the start is timed."""
+    def __init__(self, system: System, surroundings: Surroundings, *, clock: Clock | None = None) -> None:
         clock = clock or SystemClock()
         specs = {name: spec for name, spec in system.services.items() if name in surroundings.runs_here}
+        self._system = system
+        self._clock = clock
+        self._ports = surroundings.ports
+        self._folder = surroundings.folder
         self._events: asyncio.Queue[Event] = asyncio.Queue()
         self._processes = Processes(specs, surroundings, self._events.put_nowait)
         self._supervision = Supervision(
@@ -54,41 +55,46 @@ class SystemRun:
             clock,
             limits={name: TimeLimits(spec.start_limit, spec.stop_limit) for name, spec in specs.items()},
         )
-        self._ports = surroundings.ports
-        self._folder = surroundings.folder
         self._portrait = Portrait(system, self._supervision, self._processes, surroundings.ports, clock)
-        self._view = view
-        self._narrator = Narrator(system, surroundings.ports, view)
-        self._clock = clock
-        self._began = began
-        self._is_announced = False
-        self._is_noted = False
+        self._has_changed = True
+        self._show_at = -math.inf
 
-    async def run(self) -> int:
-        """Start everything and look after it. Return the exit code once every process is gone."""
-        with self._signals_ask_to_stop():
-            try:
-                await self._processes.load(self._supervision.services)
-                await self._look_after()
-            finally:
-                await self._processes.end_all()
-                self._folder.forget()
-        self._view.show(self._portrait.rows())
-        self._narrator.stopped()
-        if self._supervision.failure:
-            return FAILED
-        return STOPPED_AT_ONCE if self._supervision.killing else 0
+    async def __aenter__(self) -> Self:
+        for number in _STOP_SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(number, self._events.put_nowait, StopAsked())
+        try:
+            await self._processes.load(self._supervision.services)
+        except BaseException:
+            await self._processes.end_all()
+            raise
+        return self
 
-    async def _look_after(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
+        await self._processes.end_all()
+        self._folder.forget()
+
+    async def look_after(self, view: View, *, began: float) -> int:
+        """Start the services, and start again what dies, until it is time to stop; return the exit code.
+
+        `began` is the monotonic moment from which the start is timed.
+        """
+        narrator = Narrator(self._system, self._ports, view)
+        is_announced = False
         while not self._supervision.everything_has_ended:
             for action in self._supervision.decide():
                 await self._carry_out(action)
-            self._tell_state()
+            if self._supervision.everything_is_up and not is_announced:
+                narrator.everything_is_up(self._clock.monotonic() - began)
+                is_announced = True
+            self._tell_state(view)
             for event in await self._next_events():
-                self._take(event)
+                self._take(event, view, narrator)
+        view.show(self._portrait.rows())
+        narrator.stopped()
+        return self._exit_code()
 
     async def _carry_out(self, action: Action) -> None:
-        self._is_noted = False
+        self._has_changed = True
         match action.do:
             case Do.START:
                 await self._processes.start(action.service)
@@ -97,19 +103,22 @@ class SystemRun:
             case Do.KILL:
                 self._processes.kill(action.service)
 
-    def _tell_state(self) -> None:
-        if not self._is_noted:
+    def _tell_state(self, view: View) -> None:
+        """Write down and show how everything is, if that is news; bring out what was printed in any case."""
+        now = self._clock.monotonic()
+        if self._has_changed:
             self._folder.note(self._portrait.note())
-            self._is_noted = True
-        if self._supervision.everything_is_up and not self._is_announced:
-            self._narrator.everything_is_up(self._clock.monotonic() - self._began)
-            self._is_announced = True
-        self._view.show(self._portrait.rows())
+        if self._has_changed or now >= self._show_at:
+            view.show(self._portrait.rows())
+            self._show_at = now + REFRESH_INTERVAL
+        self._has_changed = False
+        view.flush()
 
     async def _next_events(self) -> list[Event]:
         """What has happened, in order; empty when it is only time to look again."""
+        look_again_at = min(self._supervision.wake_at() or math.inf, self._show_at)
         try:
-            async with asyncio.timeout(self._patience()):
+            async with asyncio.timeout(max(0.0, look_again_at - self._clock.monotonic())):
                 events = [await self._events.get()]
         except TimeoutError:
             return []
@@ -117,48 +126,34 @@ class SystemRun:
             events.append(self._events.get_nowait())
         return events
 
-    def _patience(self) -> float | None:
-        """For how many seconds nothing needs to be done unless something happens."""
-        wake_at = self._supervision.wake_at()
-        until_wake = None if wake_at is None else max(0.0, wake_at - self._clock.monotonic())
-        limits = [seconds for seconds in (until_wake, self._view.refresh_interval) if seconds is not None]
-        return min(limits, default=None)
-
-    def _take(self, event: Event) -> None:
+    def _take(self, event: Event, view: View, narrator: Narrator) -> None:
         match event:
             case Printed(process, line):
-                self._view.log(process.name, line)
+                view.log(process.name, line)
                 return
             case Ready(process, ports):
                 self._take_ready(process.name, ports)
+                narrator.service_is_up(process.name)
             case BeganToStop(process):
                 self._supervision.began_to_stop(process.name)
             case Ended(process, reason):
-                self._narrator.ended(self._supervision.ended(process.name, reason), process)
+                narrator.ended(self._supervision.ended(process.name, reason), event)
             case StopAsked():
-                self._take_stop()
-        self._is_noted = False
+                self._take_stop(narrator)
+        self._has_changed = True
 
     def _take_ready(self, name: str, ports: Mapping[str, int]) -> None:
         self._ports.bound(name, ports)
         self._supervision.became_ready(name)
-        self._narrator.service_is_up(name)
 
-    def _take_stop(self) -> None:
+    def _take_stop(self, narrator: Narrator) -> None:
         if self._supervision.stopping:
             self._supervision.kill()
         else:
             self._supervision.stop()
-            self._narrator.stopping()
+            narrator.stopping()
 
-    @contextmanager
-    def _signals_ask_to_stop(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        for number in asked:
-            loop.add_signal_handler(number, self._events.put_nowait, StopAsked())
-        try:
-            yield
-        finally:
-            for number in asked:
-                loop.remove_signal_handler(number)
+    def _exit_code(self) -> int:
+        if self._supervision.failure:
+            return FAILED
+        return STOPPED_AT_ONCE if self._supervision.killing else 0

@@ -46,8 +46,14 @@ def up(options: UpOptions, *, began: float) -> int:
         surroundings = Surroundings(
             system, ports, folder, log_format=_log_format_of_services(options), runs_here=frozenset(chosen)
         )
-        with _view(options.log_format, chosen) as view:
-            return asyncio.run(SystemRun(system, surroundings, view, began=began).run())
+        return asyncio.run(_run(system, surroundings, options, began))
+
+
+async def _run(system: System, surroundings: Surroundings, options: UpOptions, began: float) -> int:
+    """The programs load while we import what shows them."""
+    async with SystemRun(system, surroundings) as run:
+        with _view(options.log_format, _chosen(system, options.only)) as view:
+            return await run.look_after(view, began=began)
 
 
 def _chosen(system: System, only: Collection[str]) -> list[str]:

@@ -31,10 +31,11 @@ class ServiceRow:
 
 
 class View(AbstractContextManager["View"], Protocol):
-    """Shows what happens, from `__enter__` to `__exit__`. Nothing here blocks for long or raises."""
+    """Shows what happens, from `__enter__` to `__exit__`.
 
-    refresh_interval: float | None
-    """How often, in seconds, the rows should be shown although nothing happened; None for never."""
+    Lines and sentences may be held back until `flush` or `show`, so that a flood of them costs little. Raises
+    BrokenPipeError when nobody reads any more.
+    """
 
     def log(self, service: str, line: str) -> None:
         """`service` printed a line."""
@@ -42,5 +43,8 @@ class View(AbstractContextManager["View"], Protocol):
     def say(self, sentence: str, tone: Tone = Tone.PLAIN) -> None:
         """The runner has something to say; may be several lines."""
 
+    def flush(self) -> None:
+        """Bring out everything logged and said so far."""
+
     def show(self, rows: Sequence[ServiceRow]) -> None:
-        """How every service is now."""
+        """How every service is now; also does what `flush` does."""

@@ -1,0 +1,84 @@
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from atoll.runner.data_folder import DataFolder, DataFolderInUse
+from atoll.runner.running_system import RunningSystem
+
+RUNNING = RunningSystem(
+    name="shop",
+    file="/atoll.toml",
+    runner_pid=1,
+    started_at=datetime(2030, 1, 1, tzinfo=UTC),
+    services={},
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DataFolder:
+    return DataFolder(tmp_path / "data")
+
+
+def test_the_folder_belongs_to_one_at_a_time(folder: DataFolder) -> None:
+    in_use = pytest.raises(DataFolderInUse, match=r"in use by another `atoll up` \(process \d+\).*--data")
+    with folder.locked(), in_use, DataFolder(folder.path).locked():
+        pass
+
+    with DataFolder(folder.path).locked():
+        pass
+
+
+def test_a_secret_is_made_once_and_kept_from_others(folder: DataFolder) -> None:
+    secret = folder.secret("service_secret")
+
+    assert len(secret) >= 32
+    assert DataFolder(folder.path).secret("service_secret") == secret
+    mode = (folder.path / "secrets/service_secret").stat().st_mode
+    assert stat.S_IMODE(mode) == 0o600
+    assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+
+
+def test_secrets_differ(folder: DataFolder) -> None:
+    assert folder.secret("one") != folder.secret("two")
+
+
+def test_whoever_asks_first_makes_the_secret_for_all(folder: DataFolder) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        secrets = set(threads.map(lambda _: folder.secret("service_secret"), range(32)))
+
+    assert len(secrets) == 1
+    assert [path.name for path in (folder.path / "secrets").iterdir()] == ["service_secret"]
+
+
+def test_a_database_has_an_absolute_address(folder: DataFolder) -> None:
+    assert folder.database_url("users") == f"sqlite:///{folder.path}/users.db"
+
+
+def test_what_runs_is_told_while_it_runs(folder: DataFolder) -> None:
+    with folder.locked():
+        folder.note(RUNNING)
+
+        assert DataFolder(folder.path).running() == RUNNING
+
+
+def test_an_old_note_is_not_believed(folder: DataFolder) -> None:
+    with folder.locked():
+        folder.note(RUNNING)
+
+    assert folder.running() is None
+
+
+def test_nothing_runs_in_a_folder_that_is_not_there(folder: DataFolder) -> None:
+    assert folder.running() is None
+    assert not folder.path.exists()
+
+
+def test_a_clean_end_leaves_no_note(folder: DataFolder) -> None:
+    with folder.locked():
+        folder.note(RUNNING)
+        folder.forget()
+
+        assert folder.running() is None
