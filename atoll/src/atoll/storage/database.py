@@ -2,8 +2,8 @@
 
 SQL is plain and the same for every engine, one statement at a time. Parameters are `$1`, `$2`, …, each usable
 more than once. Columns are TEXT, BIGINT, DOUBLE PRECISION or BYTEA; a moment is a BIGINT of milliseconds
-(`atoll.clock.to_millis`), a truth is 0 or 1. Write statements that are right under READ COMMITTED: conditional
-updates, never read and then write.
+(`atoll.clock.to_millis`), a truth is 0 or 1. Write statements that are right under READ COMMITTED:
+conditional updates, never read and then write.
 
 DatabaseError
 ├── DatabaseUnavailable     cannot be reached, locked for too long, or full; worth another try later
@@ -112,10 +112,10 @@ class Database(Protocol):
         It may run more than once (after a deadlock, say), so its only effects are those in the database. When
         it raises, its changes are undone and the error reaches the caller, but not before everything that the
         body can have seen is durable. A statement that fails dooms its transaction, even when the body hides
-        the error: to go on, ask first (`ON CONFLICT DO NOTHING`, and count). When the commit fails, every caller
-        whose changes went with it gets `CommitFailed` or `DatabaseUnavailable`, and none of the changes is
-        there. A caller that is cancelled changes nothing for others; its own changes are there whole or not at
-        all.
+        the error: to go on, ask first (`ON CONFLICT DO NOTHING`, and count). When the commit fails, every
+        caller whose changes went with it gets `CommitFailed` or `DatabaseUnavailable`, and none of the
+        changes is there. A caller that is cancelled changes nothing for others; its own changes are there
+        whole or not at all.
         """
 
     async def read(self, body: ReadBody[T]) -> T:

@@ -20,7 +20,9 @@ def open_database(url: str, *, clock: Clock | None = None) -> Database:
         return SqliteDatabase(_file_of(parts), clock=clock)
     if parts.scheme in ("postgres", "postgresql"):
         raise ValueError(f"PostgreSQL is not supported yet; {_EXAMPLE}.")
-    raise ValueError(f"{parts.scheme or 'Nothing'}:// is no database that is known here; {_EXAMPLE}.")
+    if parts.scheme:
+        raise ValueError(f"{parts.scheme}:// is no database that is known here; {_EXAMPLE}.")
+    raise ValueError(f"The address of a database starts with its kind; {_EXAMPLE}.")
 
 
 def _file_of(parts: SplitResult) -> str:

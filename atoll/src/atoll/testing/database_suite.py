@@ -68,6 +68,27 @@ async def count_up(url, times):
 asyncio.run(count_up(sys.argv[1], int(sys.argv[2])))
 """
 
+ACKNOWLEDGE = """
+import asyncio, sys
+from atoll.storage import open_database
+
+async def acknowledge(url):
+    async with open_database(url) as database:
+        async def body(tx, entry):
+            await tx.execute("UPDATE accounts SET balance = balance - 1 WHERE name = 'till'")
+            await tx.execute("INSERT INTO entries (id, account, amount) VALUES ($1, 'till', 1)", entry)
+
+        async def caller(number):
+            for turn in range(100):
+                entry = f"{number}-{turn}"
+                await database.transaction(lambda tx: body(tx, entry))
+                print(entry, flush=True)
+
+        await asyncio.gather(*(caller(number) for number in range(10)))
+
+asyncio.run(acknowledge(sys.argv[1]))
+"""
+
 
 class DatabaseBackend(Protocol):
     """One database, empty at first, and ways to make it fail."""
@@ -510,15 +531,7 @@ class DatabaseSuite:
             for _ in range(20):
                 await asyncio.gather(*(_run(database, sql) for _ in range(10)))
 
-        other = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            COUNT_UP,
-            backend.url,
-            "200",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
+        other = await _start(COUNT_UP, backend.url, "200")
         assert other.stdout is not None
         assert other.stdin is not None
         assert b"ready\n" == await other.stdout.readline()
@@ -536,6 +549,20 @@ class DatabaseSuite:
 
             assert 1200 == await _balance(database)
             assert 1200 == await _balance(another)
+
+    async def test_what_a_killed_process_was_answered_is_there(
+        self, database: Database, backend: DatabaseBackend
+    ) -> None:
+        other = await _start(ACKNOWLEDGE, backend.url)
+        assert other.stdout is not None
+        acknowledged = [(await other.stdout.readline()).decode().strip() for _ in range(100)]
+        other.kill()
+        acknowledged += (await other.stdout.read()).decode().split("\n")[:-1]
+        await other.wait()
+
+        rows = {row[0] for row in await database.fetch_all("SELECT id FROM entries")}
+        assert set(acknowledged) <= rows
+        assert (1000 - len(rows), len(rows)) == await _state(database)
 
     # -- migrations --------------------------------------------------------------------------------------------
 
@@ -639,6 +666,17 @@ def _executing(sql: str, *values: Value) -> TransactionBody[int]:
 async def _take(tx: Transaction, entry: str, amount: int) -> None:
     await tx.execute("UPDATE accounts SET balance = balance - $1 WHERE name = 'till'", amount)
     await tx.execute("INSERT INTO entries (id, account, amount) VALUES ($1, 'till', $2)", entry, amount)
+
+
+async def _start(program: str, *arguments: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        program,
+        *arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
 
 
 async def _fill(database: Database, number: int) -> None:

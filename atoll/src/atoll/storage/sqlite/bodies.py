@@ -59,14 +59,19 @@ class SqliteReading:
 class SqliteTransaction(SqliteReading):
     """`Transaction` on the writing connection, until it is ended."""
 
-    __slots__ = ()
+    __slots__ = ("_cursor",)
+
+    def __init__(self, cursor: apsw.Cursor) -> None:
+        """Statements that change something share `cursor`: to make one costs as much as a small statement."""
+        super().__init__(cursor.connection)
+        self._cursor = cursor
 
     async def execute(self, sql: str, *values: Value) -> int:
         self._refuse_if_ended()
         engine = self._engine
         before = engine.total_changes()
         try:
-            engine.execute(native(sql), values).fetchall()
+            self._cursor.execute(native(sql), values).fetchall()
         except ENGINE_ERRORS as error:
             raise self._failed(error) from error
         return engine.changes() if engine.total_changes() != before else 0
@@ -75,7 +80,7 @@ class SqliteTransaction(SqliteReading):
         self._refuse_if_ended()
         bindings = [tuple(row) for row in rows]
         try:
-            self._engine.executemany(native(sql), bindings).fetchall()
+            self._cursor.executemany(native(sql), bindings).fetchall()
         except ENGINE_ERRORS as error:
             raise self._failed(error) from error
 

@@ -129,7 +129,7 @@ class GroupCommit:
             return
         self._group.append(caller)
         self._connection.start_body()
-        session = SqliteTransaction(self._connection.engine)
+        session = SqliteTransaction(self._connection.cursor)
         try:
             caller.result = caller.context.run(self._bodies.run, caller.body, session)
             self._connection.keep_body()

@@ -20,7 +20,7 @@ class WritingConnection:
         self._vfs = vfs
         self._lock_timeout = lock_timeout
         self._broken = False
-        self.engine = self._open()
+        self._open()
 
     @property
     def in_transaction(self) -> bool:
@@ -31,7 +31,7 @@ class WritingConnection:
         if self._broken:
             return False
         try:
-            self.engine.execute("BEGIN IMMEDIATE")
+            self.cursor.execute("BEGIN IMMEDIATE")
         except apsw.BusyError:
             return False
         return True
@@ -39,30 +39,29 @@ class WritingConnection:
     def begin_patiently(self) -> None:
         """The same, waiting for the other process up to the lock time-out. Blocks: for a thread."""
         if self._broken:
-            self.engine = self._open()
+            self._open()
             self._broken = False
         wait_for_lock(self.engine, self._lock_timeout)
         try:
-            self.engine.execute("BEGIN IMMEDIATE")
+            self.cursor.execute("BEGIN IMMEDIATE")
         finally:
             wait_for_lock(self.engine, 0)
 
     def commit(self) -> None:
         """Make the transaction durable. Blocks for an fsync: for a thread. Roll back when it raises."""
-        self.engine.execute("COMMIT")
+        self.cursor.execute("COMMIT")
 
     def roll_back(self) -> None:
         """Be in no transaction, whatever happened before. Never raises; at worst the next one opens anew."""
         try:
             if self.engine.in_transaction:
-                self.engine.execute("ROLLBACK")
+                self.cursor.execute("ROLLBACK")
         except apsw.Error:
-            self._broken = self.engine.in_transaction
-        if self._broken:
+            self._broken = True
             self.engine.close(True)
 
     def start_body(self) -> None:
-        self.engine.execute("SAVEPOINT body")
+        self.cursor.execute("SAVEPOINT body")
 
     def keep_body(self) -> None:
         """Keep what the body did; `ForeignKeyViolated` when a foreign key that waits for the commit is broken.
@@ -71,15 +70,16 @@ class WritingConnection:
         """
         if self.engine.status(apsw.SQLITE_DBSTATUS_DEFERRED_FKS)[0]:
             raise ForeignKeyViolated("FOREIGN KEY constraint failed")
-        self.engine.execute("RELEASE body")
+        self.cursor.execute("RELEASE body")
 
     def undo_body(self) -> None:
-        self.engine.execute("ROLLBACK TO body")
-        self.engine.execute("RELEASE body")
+        self.cursor.execute("ROLLBACK TO body")
+        self.cursor.execute("RELEASE body")
 
     def close(self) -> None:
         """Blocks: the last connection to close writes the WAL back into the file."""
         self.engine.close(True)
 
-    def _open(self) -> apsw.Connection:
-        return open_for_writing(self._path, self._vfs, self._lock_timeout)
+    def _open(self) -> None:
+        self.engine = open_for_writing(self._path, self._vfs, self._lock_timeout)
+        self.cursor = self.engine.cursor()
