@@ -25,7 +25,6 @@ More than any quantity needs, and few enough that no conversion of a hostile `1e
 """
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
 class _KeywordOnly(msgspec.StructMeta):
     """Fields are given by name, in subclasses as well: msgspec itself asks each class anew."""
 
@@ -34,6 +33,7 @@ class _KeywordOnly(msgspec.StructMeta):
         return super().__new__(mcls, name, bases, namespace, **config)
 
 
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(msgspec.field,))
 class Model(msgspec.Struct, metaclass=_KeywordOnly, frozen=True, rename="camel"):
     """What we answer, and what we read from other services: fields we do not know are passed over.
 
@@ -216,6 +216,6 @@ def schemas(types: Iterable[Any], ref_template: str) -> tuple[tuple[dict[str, An
 
 def _schema_of_scalar(type_: type) -> dict[str, Any]:
     if not is_scalar(type_):
-        raise NotImplementedError(f"{type_!r} has no schema; give it wire_schema")
+        raise TypeError(f"{type_!r} has no JSON schema; give it wire_schema")
     schema: dict[str, Any] = getattr(type_, "wire_schema")  # noqa: B009 - mypy knows no such attribute
     return dict(schema)

@@ -19,8 +19,8 @@ log = get_logger()
 class Hosted(AbstractAsyncContextManager["Hosted"]):
     """The foreign app with our edge around it; whatever it answers passes through as it is.
 
-    Entering it starts the app, leaving it stops the app. An error that it raises is told as a problem if nothing has been answered yet; frameworks mostly answer
-    a 500 of their own before they raise, and then the error is only logged.
+    Entering it starts the app, leaving it stops the app. An error that the app raises is told as a problem if nothing
+    has been answered yet; frameworks mostly answer a 500 of their own before they raise: then it is only logged.
     """
 
     def __init__(self, app: ASGIApp, edge: Edge) -> None:
