@@ -12,8 +12,8 @@ class KnownInstances:
     """Believes every list of one epoch, and forgets nobody only because a registry forgot everything.
 
     Within an epoch the latest list is the truth. The first list of another epoch may lack instances that have
-    not come back yet: those are carried over until the registry has had one lease of time to hear from them, or
-    says that somebody else is at their address.
+    not come back yet: those are carried over until the registry has had one lease of time to hear from
+    them, or says that somebody else is at their address.
     """
 
     def __init__(self) -> None:

@@ -27,8 +27,9 @@ log = get_logger()
 class Registration:
     """Keeps one instance in the registry at `url` while it is entered; leaving says goodbye.
 
-    Entering waits for nothing. While the registry is away it goes on trying; one that does not know the instance
-    (any more) is told anew. Whatever the registry does, the service is not disturbed: failures are only logged.
+    Entering waits for nothing. While the registry is away it goes on trying; one that does not know the
+    instance (any more) is told anew. Whatever the registry does, the service is not disturbed: failures are
+    only logged.
     """
 
     def __init__(

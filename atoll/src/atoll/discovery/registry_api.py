@@ -115,8 +115,8 @@ class InstanceList(Model):
     """All instances that may be called, at one moment.
 
     `cursor` names that moment: give it as `since` to wait for the next one. Every start of a registry with
-    nothing in memory is a new `epoch`: what is missing from its first lists may only not have come back yet, for
-    `lease_seconds`; what is missing later in the same epoch is gone.
+    nothing in memory is a new `epoch`: what is missing from its first lists may only not have come back
+    yet, for `lease_seconds`; what is missing later in the same epoch is gone.
     """
 
     epoch: str

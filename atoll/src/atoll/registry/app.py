@@ -5,6 +5,7 @@ from atoll.discovery.registry_api import REGISTRY
 from atoll.identity.service_authenticator import ServiceAuthenticator
 from atoll.identity.service_credential import ServiceTokenVerifier
 from atoll.ids import NewId, uuid7
+from atoll.lifecycle import Program, UvicornListener
 from atoll.observability.health import Health
 from atoll.registry.http_check import HttpCheck
 from atoll.registry.leases import Leases
@@ -20,13 +21,30 @@ def create_registry(
     clock: Clock | None = None,
     new_id: NewId | None = None,
     check: Check | None = None,
-) -> Service:
+) -> Program:
     """The registry as a service like any other; `check` decides when a newcomer is listed."""
     clock = clock or SystemClock()
     leases = Leases(clock=clock, new_id=new_id or uuid7(clock))
     registry = Registry(leases, check or HttpCheck(clock), clock)
-    health = Health(REGISTRY, version=settings.version, clock=clock)
+    service = _service(registry, settings, clock)
+    return Program(service, {"port": RegistryListener(registry, service, settings)})
+
+
+class RegistryListener(UvicornListener):
+    """The registry's way in: watchers, who wait for news, are answered as soon as nobody else is let in."""
+
+    def __init__(self, registry: Registry, service: Service, settings: RegistrySettings) -> None:
+        super().__init__(service.app, settings.host, settings.port)
+        self._registry = registry
+
+    async def stop_accepting(self) -> None:
+        await super().stop_accepting()
+        self._registry.close_watches()
+
+
+def _service(registry: Registry, settings: RegistrySettings, clock: Clock) -> Service:
     secret = settings.service_secret.reveal()
+    health = Health(REGISTRY, version=settings.version, clock=clock)
     return Service(
         REGISTRY,
         RegistryRoutes(registry, health).table(),

@@ -1,7 +1,8 @@
 """Who is running where, for how long, and since when: the registry's rules, with no I/O.
 
-An instance comes DOWN, is UP from its first passing check, and is gone when it leaves or when a lease passes without
-a heartbeat. One host and port holds one instance: a newcomer there takes the place of the one before.
+An instance comes DOWN, is UP from its first passing check, and is gone when it leaves or when a lease
+passes without a heartbeat. One host and port holds one instance: a newcomer there takes the place of the
+one before.
 """
 
 from collections.abc import Mapping, Sequence
