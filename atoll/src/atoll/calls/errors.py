@@ -6,7 +6,7 @@ CallError
 ├── ConnectionLost      the connection ended before the answer did; the service may have acted     503
 ├── CallTimeout         no whole answer in time; the service may have acted                        504
 ├── InvalidAnswer       an answer came, but not one that was agreed on                             502
-└── UpstreamProblem     the service answered with a status other than 2xx                          502, 503 or 504
+└── UpstreamProblem     the service answered with a status other than 2xx                        502-504
 
 The number is the status of `as_problem()`: what our own caller is told when nobody handles the error.
 Programming mistakes (a path with a space in it) are ValueError and TypeError.

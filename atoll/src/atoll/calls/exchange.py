@@ -85,7 +85,7 @@ class Exchange:
     def abandon(self) -> None:
         """Close the connection unless the answer is whole."""
         if not self._ended:
-            self._connection.abandon()
+            self._connection.abandon(self)
             self.fail(InvalidAnswer("The answer was abandoned."))
 
     def fail(self, fault: BaseException) -> None:
@@ -117,7 +117,7 @@ class Exchange:
             self._waiter.set_result(None)
 
     def _expire(self, seconds: float) -> None:
-        self._connection.abandon()
+        self._connection.abandon(self)
         self.fail(TimedOut(f"no whole answer within {seconds:.3g} s"))
 
     def _over(self) -> None:
@@ -175,7 +175,7 @@ class WholeExchange(Exchange):
     def on_body(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > self._limit:
-            self._connection.abandon()
+            self._connection.abandon(self)
             self.fail(InvalidAnswer(f"The answer's body has more than {self._limit} bytes."))
         else:
             self._parts.append(data)
@@ -217,14 +217,14 @@ class StreamedExchange(Exchange):
         self._parts.append(data)
         self._size += len(data)
         if self._size > HIGH_WATER:
-            self._connection.pause_reading()
+            self._connection.pause_reading(self)
         self._wake()
 
     def _take(self) -> bytes:
         part = self._parts.popleft()
         self._size -= len(part)
-        if not self._ended and self._size <= HIGH_WATER // 2:
-            self._connection.resume_reading()
+        if self._size <= HIGH_WATER // 2:
+            self._connection.resume_reading(self)
         return part
 
 
@@ -254,9 +254,9 @@ class _BodySender:
     async def _send(self, body: AsyncIterable[bytes]) -> None:
         try:
             async for data in body:
-                self._connection.send(chunk(data))
+                self._connection.send(self._exchange, chunk(data))
                 await self.writable.wait()
-            self._connection.finish(LAST_CHUNK)
+            self._connection.finish(self._exchange, LAST_CHUNK)
         except Exception as error:  # whatever the body raises is for the caller
-            self._connection.abandon()
+            self._connection.abandon(self._exchange)
             self._exchange.fail(error)

@@ -20,7 +20,7 @@ class Receiver(AnswerReceiver, Protocol):
     Unless the request is abandoned: then nothing comes any more. Calls may come while `start` or `send` runs
     (`pause_sending` only), and may themselves call `pause_reading`, `send`, `abandon`, and in `on_end` and
     `on_lost` take a connection and start the next request. What a callback raises loses the connection, and
-    goes to the event loop's exception handler. After `on_end` and `on_lost` the connection is somebody else's.
+    goes to the event loop's exception handler.
     """
 
     def on_head(self, status: int, fields: Fields) -> None:
@@ -64,6 +64,9 @@ class ClientConnection(asyncio.Protocol):
     At most one request is under way. The server's early answer, its bytes after the end of an answer or while
     no request is under way, its wish to close or to switch protocols, or an answer abandoned half-way: after
     each of these the connection is never used again.
+
+    After `on_end` the connection may work for somebody else already. So whatever is asked of it names the
+    receiver, and does nothing when that one's request is not under way any more.
     """
 
     __slots__ = (
@@ -116,30 +119,35 @@ class ClientConnection(asyncio.Protocol):
         self._parser.expect(receiver, to_head=to_head)
         self._transport.write(data)
 
-    def send(self, data: bytes) -> None:
-        """Send more of the body. Does nothing once the answer has ended or the connection is lost."""
-        if self._receiver is not None and data:
+    def send(self, receiver: Receiver, data: bytes) -> None:
+        """Send more of the body."""
+        if self._receiver is receiver and data:
             self._transport.write(data)
 
-    def finish(self, data: bytes = b"") -> None:
+    def finish(self, receiver: Receiver, data: bytes = b"") -> None:
         """Send the last of the body (`LAST_CHUNK` when it is chunked): the request is whole."""
-        self.send(data)
-        self._request_sent = True
+        if self._receiver is receiver:
+            self.send(receiver, data)
+            self._request_sent = True
 
-    def pause_reading(self) -> None:
+    def pause_reading(self, receiver: Receiver) -> None:
         """Take no more of the answer; what has been read already (at most 256 KiB) still comes."""
-        if self._receiver is not None and not self._reading_paused:
+        if self._receiver is receiver and not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
 
-    def resume_reading(self) -> None:
+    def resume_reading(self, receiver: Receiver) -> None:
         """Take more of the answer."""
-        if self._reading_paused:
-            self._reading_paused = False
-            self._transport.resume_reading()
+        if self._receiver is receiver:
+            self._read_on()
 
-    def abandon(self) -> None:
-        """The answer is not wanted any more: close now. The receiver hears nothing more."""
+    def abandon(self, receiver: Receiver) -> None:
+        """The answer is not wanted any more: the connection closes, and the receiver hears nothing more."""
+        if self._receiver is receiver:
+            self.close()
+
+    def close(self) -> None:
+        """Close now, whatever is under way; nobody hears of it but the owner."""
         self._receiver = None
         self._close()
 
@@ -201,11 +209,16 @@ class ClientConnection(asyncio.Protocol):
         self._receiver = None
         reusable = self._request_sent and self._parser.reusable and not self._transport.get_write_buffer_size()
         if reusable:
-            self.resume_reading()
+            self._read_on()
             self._owner.connection_idle(self)
         else:
             self._close()
         receiver.on_end(reusable)
+
+    def _read_on(self) -> None:
+        if self._reading_paused:
+            self._reading_paused = False
+            self._transport.resume_reading()
 
     def _lose(self, fault: ConnectionFault) -> None:
         receiver, self._receiver = self._receiver, None

@@ -127,7 +127,7 @@ class ConnectionPool:
         self._closing = True
         self._cancel_sweep()
         for connection in list(self._idle_since):
-            connection.abandon()
+            connection.close()
         for waiter in self._next_waiters():
             waiter.set_exception(self._closed())
         self._tell_when_all_closed()
@@ -140,7 +140,7 @@ class ConnectionPool:
                 await self._all_closed.wait()
         except TimeoutError:
             for connection in list(self._open):
-                connection.abandon()
+                connection.close()
             await self._all_closed.wait()
 
     async def __aenter__(self) -> Self:
@@ -159,7 +159,7 @@ class ConnectionPool:
 
     def connection_idle(self, connection: ClientConnection) -> None:
         if self._closing:
-            connection.abandon()
+            connection.close()
             return
         for waiter in self._next_waiters():
             waiter.set_result(connection)
@@ -197,7 +197,7 @@ class ConnectionPool:
             self._connecting -= 1
             self._place_is_free()
         if self._closing:
-            connection.abandon()
+            connection.close()
             raise self._closed()
         if not connection.usable:
             raise self._cannot_connect("the peer closed it at once")
@@ -262,7 +262,7 @@ class ConnectionPool:
             if since + self.idle_timeout > now:
                 self._sweep_at(since + self.idle_timeout)
                 return
-            connection.abandon()
+            connection.close()
 
     def _cancel_sweep(self) -> None:
         if self._sweep_timer is not None:
