@@ -25,17 +25,21 @@ def test_the_id_of_a_key_is_its_rfc_7638_thumbprint() -> None:
     assert private.kid == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
 
 
+def json_of(key: OKPKey | ECKey, *, private: bool) -> str:
+    return msgspec.json.encode(key.as_dict(private=private)).decode()
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "",
-        "[]",
-        "{}",
-        '{"kty":"OKP"}',
-        '{"kty":"OKP","crv":"Ed25519","x":"AA","d":"AA"}',
-        msgspec.json.encode(OKPKey.generate_key("Ed25519", private=False).as_dict()),
-        msgspec.json.encode(OKPKey.generate_key("Ed448").as_dict(private=True)),
-        msgspec.json.encode(ECKey.generate_key("P-256").as_dict(private=True)),
+        pytest.param("", id="nothing"),
+        pytest.param("[]", id="a list"),
+        pytest.param("{}", id="no key"),
+        pytest.param('{"kty":"OKP"}', id="half a key"),
+        pytest.param('{"kty":"OKP","crv":"Ed25519","x":"AA","d":"AA"}', id="a key too short"),
+        pytest.param(json_of(OKPKey.generate_key("Ed25519"), private=False), id="a public key"),
+        pytest.param(json_of(OKPKey.generate_key("Ed448"), private=True), id="another curve"),
+        pytest.param(json_of(ECKey.generate_key("P-256"), private=True), id="another kind of curve"),
     ],
 )
 def test_what_is_no_private_ed25519_key_is_refused_in_words(text: str) -> None:

@@ -46,6 +46,7 @@ class JwksKeySource:
         self._fetched_at = -math.inf
         self._tried_at = -math.inf
         self._kid_tried_at = -math.inf
+        self._failing = False
         self._fetching: asyncio.Task[None] | None = None
         self._refreshing: asyncio.Task[None] | None = None
 
@@ -102,14 +103,21 @@ class JwksKeySource:
         try:
             self._take(await self._fetch())
         except Exception as error:
-            log.warning("token keys could not be fetched", error=repr(error), keys=len(self._keys))
+            self._note_failure(error)
 
     def _take(self, document: JwksDocument) -> None:
         keys = {key.kid: key for key in map(_usable, document.keys) if key}
         if keys.keys() != self._keys.keys():
             log.info("token keys changed", trusted=sorted(keys), withdrawn=sorted(self._keys.keys() - keys))
         self._keys = keys
+        self._failing = False
         self._fetched_at = self._clock.monotonic()
+
+    def _note_failure(self, error: Exception) -> None:
+        """Once for each time that the owner is away, not for each try."""
+        if not self._failing:
+            log.warning("token keys cannot be fetched; trying on", error=repr(error), keys=len(self._keys))
+        self._failing = True
 
     def _are_usable(self) -> bool:
         return self._clock.monotonic() < self._fetched_at + KEEP_SECONDS
