@@ -56,7 +56,8 @@ class JwksKeySource:
     async def obtain(self, kid: str) -> VerifyingKey | None:
         key = self.find(kid)
         if key is None and self._is_worth_a_fetch():
-            self._kid_tried_at = self._clock.monotonic()
+            if self._can_tell():
+                self._kid_tried_at = self._clock.monotonic()
             await self.refresh()
             key = self.find(kid)
         if key is None:
