@@ -9,6 +9,7 @@ from typing import Annotated, Any, Protocol, TypeVar, Union, get_args, get_origi
 
 import msgspec
 
+from atoll import wire
 from atoll.endpoints.annotations import Header, Query
 from atoll.endpoints.parameters import (
     REQUIRED,
@@ -126,7 +127,10 @@ class _SignatureReader:
             raise self._mistake(f"an annotation cannot be resolved: {error}.") from error
 
     def _parameters(self, declared: inspect.Signature) -> Iterator[_Parameter]:
+        bound = getattr(self._route.handler, "keywords", {})  # those of a functools.partial
         for parameter in declared.parameters.values():
+            if parameter.name in bound:
+                continue
             if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                 raise self._mistake(f"parameters are given by name, which {parameter} does not allow.")
             if parameter.annotation is parameter.empty:
@@ -146,7 +150,7 @@ class _SignatureReader:
         elif parameter.marked_by(Query) or Query in parameter.extras:
             self._query_structs.append(self._query_struct(parameter))
         elif _holds_struct(parameter.type):
-            self._bodies.append(BodyParameter(parameter.name, parameter.annotation, parameter.default))
+            self._bodies.append(self._body_parameter(parameter))
         elif is_text_type(parameter.annotation):
             self._loose.append(parameter)
         else:
@@ -173,6 +177,13 @@ class _SignatureReader:
         if not is_text_type(parameter.annotation):
             raise self._mistake(f"the header {header.name} must be a scalar such as str or int.")
         return HeaderParameter(parameter.name, header.name, parameter.annotation, _absent_value(parameter))
+
+    def _body_parameter(self, parameter: _Parameter) -> BodyParameter:
+        try:
+            wire.decoder(parameter.annotation)
+        except TypeError as error:
+            raise self._mistake(f"{parameter.name}: {error}") from error
+        return BodyParameter(parameter.name, parameter.annotation, parameter.default)
 
     def _query_struct(self, parameter: _Parameter) -> QueryParameters:
         try:

@@ -31,10 +31,9 @@ _MAX_QUERY_PARAMETERS = 100
 def is_text_type(type_: object) -> bool:
     """Whether a value of this type can be written as one text: scalars, enums, literals, and optional ones."""
     try:
-        kinds = _kinds(types.type_info(type_))
+        return _is_text(types.type_info(type_))
     except TypeError:
         return False
-    return bool(kinds) and all(isinstance(kind, _SCALARS) and _is_known(kind) for kind in kinds)
 
 
 class TextValue(Generic[T]):
@@ -61,6 +60,9 @@ class QueryString(Generic[T]):
         info = types.type_info(type_)
         if not isinstance(info, types.StructType):
             raise TypeError("Query() needs a struct whose fields are the parameters")
+        for field in info.fields:
+            if not _is_text(_item_type(field.type) if _is_list(field.type) else field.type):
+                raise TypeError(f"the field {field.name} of Query() must be a scalar, or a list of scalars")
         self._type = type_
         self._singles = {f.encode_name: reader_of(f.type) for f in info.fields if not _is_list(f.type)}
         self._lists = {f.encode_name: reader_of(_item_type(f.type)) for f in info.fields if _is_list(f.type)}
@@ -147,13 +149,17 @@ _SCALARS = (
     types.DecimalType,
     types.EnumType,
     types.LiteralType,
-    types.CustomType,
 )
 _LISTS = (types.ListType, types.SetType, types.FrozenSetType, types.VarTupleType)
 
 
-def _is_known(kind: types.Type) -> bool:
-    return not isinstance(kind, types.CustomType) or wire.is_scalar(kind.cls)
+def _is_text(type_: types.Type) -> bool:
+    kinds = _kinds(type_)
+    return bool(kinds) and all(_is_scalar(kind) for kind in kinds)
+
+
+def _is_scalar(kind: types.Type) -> bool:
+    return wire.is_scalar(kind.cls) if isinstance(kind, types.CustomType) else isinstance(kind, _SCALARS)
 
 
 def _bare(type_: types.Type) -> types.Type:
@@ -224,10 +230,11 @@ def _float(text: str) -> float | str:
     return float(wire.exact_number(text)) if _NUMBER.fullmatch(text) else text
 
 
-def _exact(text: str) -> int | Decimal | str:
+def _exact(text: str) -> int | Decimal:
+    """Raises ValueError for what is no number: left a text, `nan` would become a Decimal."""
     written = _NUMBER.fullmatch(text)
     if written is None:
-        return text
+        raise ValueError(f"Expected a number, got {text[:40]!r}")
     number = wire.exact_number(text)
     return number if written["fraction"] or written["exponent"] else int(number)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from json import loads
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import unquote, urlencode, urlsplit
@@ -31,7 +32,7 @@ class AppResponse:
 
     def json(self) -> Any:
         """The body, as JSON of any shape."""
-        return wire.decoder(Any).decode(self.body)
+        return loads(self.body)
 
     def into(self, type_: type[T]) -> T:
         """The body, as JSON of this type."""
