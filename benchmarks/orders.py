@@ -145,9 +145,7 @@ def atoll_shop() -> Iterator[Shop]:
     with tempfile.TemporaryDirectory(dir=".") as folder, _atoll_up(Path(folder)) as note:
         url = note.services["gateway"].url
         admin = _admin(url, Path(folder))
-        products = [
-            {"name": f"Thing {n}", "price": 10, "category": "things", "stock": STOCK} for n in range(max(LINES))
-        ]
+        thing = {"name": "Thing", "price": 10, "category": "things", "stock": STOCK}
         ids = [each["id"] for each in _post(f"{url}/api/products", [thing] * max(LINES), token=admin)]
         buyer = {"name": "Buyer", "email": "buyer@example.com", "password": "a-long-pass-phrase"}
         user_id = _post(f"{url}/api/users", buyer)["id"]
