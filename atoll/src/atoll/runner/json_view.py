@@ -14,6 +14,7 @@ class JsonView:
 
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
+        self._held: list[str] = []
 
     def __enter__(self) -> Self:
         return self
@@ -23,7 +24,7 @@ class JsonView:
 
     def log(self, service: str, line: str) -> None:
         if line.startswith("{") and line.endswith("}"):
-            print(line, file=self._out)
+            self._held.append(line)
         else:
             self._write("info", service, line)
 
@@ -31,6 +32,8 @@ class JsonView:
         self._write("error" if tone is Tone.BAD else "info", "atoll", sentence)
 
     def flush(self) -> None:
+        lines, self._held = self._held, []
+        self._out.write("".join(f"{line}\n" for line in lines))
         self._out.flush()
 
     def show(self, rows: Sequence[ServiceRow]) -> None:
@@ -40,4 +43,4 @@ class JsonView:
     def _write(self, level: str, service: str, event: str) -> None:
         moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         line = {"timestamp": moment, "level": level, "service": service, "event": event}
-        print(json.dumps(line, ensure_ascii=False), file=self._out)
+        self._held.append(json.dumps(line, ensure_ascii=False))

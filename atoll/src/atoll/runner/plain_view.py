@@ -14,6 +14,7 @@ class PlainView:
 
     def __init__(self, services: Iterable[str], out: TextIO | None = None) -> None:
         self._out = out or sys.stdout
+        self._held: list[str] = []
         self._width = max(map(len, [*services, RUNNER]))
 
     def __enter__(self) -> Self:
@@ -23,13 +24,15 @@ class PlainView:
         self.flush()
 
     def log(self, service: str, line: str) -> None:
-        print(f"{service:{self._width}} | {line}", file=self._out)
+        self._held.append(f"{service:{self._width}} | {line}")
 
     def say(self, sentence: str, tone: Tone = Tone.PLAIN) -> None:
         for line in sentence.splitlines():
             self.log(RUNNER, line)
 
     def flush(self) -> None:
+        lines, self._held = self._held, []
+        self._out.write("".join(f"{line}\n" for line in lines))
         self._out.flush()
 
     def show(self, rows: Sequence[ServiceRow]) -> None:

@@ -33,8 +33,8 @@ class ServiceRow:
 class View(AbstractContextManager["View"], Protocol):
     """Shows what happens, from `__enter__` to `__exit__`.
 
-    Lines and sentences may be held back until `flush` or `show`, so that a flood of them costs little. Raises
-    BrokenPipeError when nobody reads any more.
+    Lines and sentences are held back until `flush` or `show`: a flood of them costs little, and nothing is said
+    before it was written down. Raises BrokenPipeError when nobody reads any more.
     """
 
     def log(self, service: str, line: str) -> None:

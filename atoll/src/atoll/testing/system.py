@@ -57,6 +57,11 @@ class SystemUnderTest:
         """Where the service listens, as `http://127.0.0.1:3001`."""
         return self.service(name).url
 
+    def pids(self) -> list[int]:
+        """The processes of all services."""
+        running = DataFolder(self.data).running()
+        return [service.pid for service in running.services.values() if service.pid] if running else []
+
     def kill(self, name: str) -> None:
         """End the process of a service with SIGKILL; the runner will start another one."""
         os.kill(self.service(name).pid, signal.SIGKILL)
@@ -76,11 +81,15 @@ class SystemUnderTest:
             raise SystemFailed(f"{words!r} was not printed {times} times, but this was:\n{self.printed}")
         return self._found(words)[times - 1]
 
-    async def stop(self) -> int:
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Stop everything gracefully; returns the runner's exit code."""
-        if self._process.returncode is None:
-            self._process.terminate()
+        self.signal(how)
         return await self.ended()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the runner, if it still runs."""
+        if self._process.returncode is None:
+            self._process.send_signal(number)
 
     async def kill_runner(self) -> None:
         """End the runner itself with SIGKILL."""
@@ -127,10 +136,28 @@ async def running_system(
     Within, the system can be used, hurt and looked at. At the end it is stopped; nothing stays behind but what
     it wrote to `data`. Raises `SystemFailed` with all that was printed when it does not come up or stop.
     """
+    async with starting_system(file, data, options=options, environment=environment) as system:
+        await system.line_with(" is up after ")
+        yield system
+
+
+@asynccontextmanager
+async def starting_system(
+    file: Path,
+    data: Path,
+    *,
+    options: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[SystemUnderTest]:
+    """The same from the moment that `atoll up` runs: for systems that are not meant to come up.
+
+    Its working directory is that of the file, so that modules beside it are found.
+    """
     command = [sys.executable, "-m", "atoll.cli", "up", "--file", str(file), "--data", str(data), "--port-base", "0"]
     process = await asyncio.create_subprocess_exec(
         *command,
         *options,
+        cwd=file.parent,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
@@ -139,7 +166,6 @@ async def running_system(
     )
     system = SystemUnderTest(process, data)
     try:
-        await system.line_with(" is up after ")
         yield system
     finally:
         await system.stop()
