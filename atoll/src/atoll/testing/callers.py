@@ -5,14 +5,16 @@ from atoll.identity.keys import KeyRing, SigningKey
 from atoll.identity.service_authenticator import ServiceAuthenticator
 from atoll.identity.service_credential import ServiceCredential, ServiceTokenVerifier
 from atoll.identity.tokens import TokenIssuer, TokenVerifier
+from atoll.settings import DEVELOPMENT_SECRET
 
-_SECRET = "the-secret-of-a-system-under-test"  # noqa: S105 - opens nothing
+_SECRET = DEVELOPMENT_SECRET.reveal()
 
 
 class Callers:
     """Makes the `Authorization` headers of callers, and the authenticators of services that know them.
 
-    Give every service of one test the same `Callers`; each caller's token is good for `lifetime` seconds.
+    Give every service of one test the same `Callers`; the secret is the one that their settings
+    have by default. Each user's token is good for `lifetime` seconds.
     """
 
     def __init__(self, *, clock: Clock | None = None, lifetime: int = 86_400) -> None:

@@ -1,6 +1,7 @@
 """What products answers and accepts: the catalogue, stock and reservations."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
@@ -85,6 +86,15 @@ class StockChange(StrictModel):
 
 
 ReservationState: TypeAlias = Literal["held", "settled", "released", "expired"]
+
+
+class ReservationRefusal(StrEnum):
+    """Why a reservation was refused: the `type` of the problem that is answered."""
+
+    PRODUCT_NOT_FOUND = "/problems/product-not-found"
+    INSUFFICIENT_STOCK = "/problems/insufficient-stock"
+    ITEMS_DIFFER = "/problems/items-differ"
+    RELEASED = "/problems/reservation-released"
 
 
 class NewReservation(StrictModel):

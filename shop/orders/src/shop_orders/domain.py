@@ -1,0 +1,140 @@
+"""Orders, their states and what may become of them. No I/O.
+
+    pending ──► confirmed ──► shipped ──► delivered
+       └────────────┴──► cancelled
+
+Problem
+├── InsufficientStock 400       a product has less than is wanted
+├── OnlyUsersOrder 403          a service has no orders of its own
+├── OrderNotFound 404           no such order, or it is someone else's
+├── ProductNotFound 404         something that is wanted is not for sale
+├── MoveNotAllowed 409          the order is in a state from which it can't go there
+├── NotTheBuyer 422             the body names another user than the token
+├── KeyUsedDifferently 422      the Idempotency-Key came with another body before
+└── ProductsUnavailable 503     products can't be asked now; nothing is lost by trying again
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from atoll.problems import BadRequest, Conflict, FieldMistake, Forbidden, InvalidFields, NotFound, Unavailable
+from shop_contracts.money import ZERO, Money
+from shop_contracts.orders import OrderLine
+
+
+class Status(StrEnum):
+    """The states of an order."""
+
+    PENDING = "pending"
+    CONFIRMED = "confirmed"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
+    CANCELLED = "cancelled"
+
+
+class Owed(StrEnum):
+    """What products must still be told of an order."""
+
+    SETTLE = "settle"
+    RELEASE = "release"
+
+
+CAME_FROM: dict[Status, frozenset[Status]] = {
+    Status.PENDING: frozenset(),
+    Status.CONFIRMED: frozenset({Status.PENDING}),
+    Status.SHIPPED: frozenset({Status.CONFIRMED}),
+    Status.DELIVERED: frozenset({Status.SHIPPED}),
+    Status.CANCELLED: frozenset({Status.PENDING, Status.CONFIRMED}),
+}
+"""The states from which each one is reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a user has bought, at the prices of the moment."""
+
+    id: str
+    user_id: str
+    lines: tuple[OrderLine, ...]
+    total: Money
+    currency: str
+    status: Status
+    created_at: datetime
+    updated_at: datetime
+
+    def moved_to(self, status: Status, now: datetime) -> "Order":
+        """The order in its next state; raises `MoveNotAllowed`."""
+        if self.status not in CAME_FROM[status]:
+            raise MoveNotAllowed(self, status)
+        return replace(self, status=status, updated_at=now)
+
+
+def place(order_id: str, user_id: str, lines: Sequence[OrderLine], currency: str, now: datetime) -> Order:
+    """A new order, pending until products has settled its stock."""
+    return Order(
+        id=order_id,
+        user_id=user_id,
+        lines=tuple(lines),
+        total=total_of(lines),
+        currency=currency,
+        status=Status.PENDING,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def total_of(lines: Sequence[OrderLine]) -> Money:
+    """Exact, in minor units."""
+    return sum((line.price * line.quantity for line in lines), start=ZERO)
+
+
+class InsufficientStock(BadRequest):
+    """`detail` names the products, in the words of products."""
+
+
+class OnlyUsersOrder(Forbidden):
+    def __init__(self) -> None:
+        super().__init__("Only a signed-in user can place orders")
+
+
+class OrderNotFound(NotFound):
+    def __init__(self, order_id: str) -> None:
+        super().__init__(f"Order {order_id} not found")
+        self.order_id = order_id
+
+
+class OrdersNotFound(NotFound):
+    def __init__(self, user_id: str) -> None:
+        super().__init__(f"Orders of user {user_id} not found")
+        self.user_id = user_id
+
+
+class ProductNotFound(NotFound):
+    """`detail` names the products, in the words of products."""
+
+
+class MoveNotAllowed(Conflict):
+    def __init__(self, order: Order, wanted: Status) -> None:
+        states = " or ".join(sorted(CAME_FROM[wanted]))
+        super().__init__(f"Order {order.id} is {order.status}; only one that is {states} can be {wanted}")
+        self.order = order
+        self.wanted = wanted
+
+
+class NotTheBuyer(InvalidFields):
+    def __init__(self) -> None:
+        sentence = "userId is not the signed-in user; leave it out"
+        super().__init__(sentence, errors=[FieldMistake("/userId", sentence)])
+
+
+class KeyUsedDifferently(InvalidFields):
+    def __init__(self) -> None:
+        sentence = "This Idempotency-Key came with another body before; a new order needs a new key"
+        super().__init__(sentence, errors=[FieldMistake("Idempotency-Key", sentence)])
+
+
+class ProductsUnavailable(Unavailable):
+    def __init__(self, *, retry_after: int = 1) -> None:
+        super().__init__("Products can't be reached now; the order was not placed. Try again", retry_after=retry_after)

@@ -1,0 +1,78 @@
+"""HTTP in: who may ask what, and which use case answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from atoll import wire
+from atoll.endpoints import Admin, Header, Query, Reply, Route
+from atoll.identity.principal import Principal
+from shop_contracts.orders import NewOrder, Order, OrderPage, StatusChange
+from shop_orders.answers import order_answer
+from shop_orders.domain import (
+    InsufficientStock,
+    KeyUsedDifferently,
+    MoveNotAllowed,
+    NotTheBuyer,
+    OnlyUsersOrder,
+    OrderNotFound,
+    OrdersNotFound,
+    ProductNotFound,
+    ProductsUnavailable,
+    Status,
+)
+from shop_orders.use_cases.cancel_order import CancelOrder
+from shop_orders.use_cases.place_order import PlaceOrder
+from shop_orders.use_cases.read_orders import PageQuery, ReadOrders
+from shop_orders.use_cases.ship_order import ShipOrder
+
+IdempotencyKey = Annotated[str | None, Header("Idempotency-Key")]
+Page = Annotated[PageQuery, Query()]
+
+
+@dataclass(frozen=True)
+class Routes:
+    place_order: PlaceOrder
+    read_orders: ReadOrders
+    cancel_order: CancelOrder
+    ship_order: ShipOrder
+
+    def table(self) -> Sequence[Route]:
+        """Everything this service answers."""
+        refused = (
+            InsufficientStock, ProductNotFound, ProductsUnavailable, NotTheBuyer, OnlyUsersOrder, KeyUsedDifferently,
+        )  # fmt: skip
+        moving = (OrderNotFound, MoveNotAllowed)
+        return (
+            Route("POST", "/orders", self.post_order, status=201, problems=refused),
+            Route("GET", "/orders", self.get_orders),
+            Route("GET", "/orders/{order_id}", self.get_order, problems=[OrderNotFound]),
+            Route("POST", "/orders/{order_id}/cancel", self.post_cancel, problems=moving),
+            Route("PATCH", "/orders/{order_id}/status", self.patch_status, problems=moving),
+            Route("GET", "/users/{user_id}/orders", self.get_orders_of_user, problems=[OrdersNotFound]),
+        )
+
+    async def post_order(self, wanted: NewOrder, buyer: Principal, key: IdempotencyKey = None) -> Reply[Order]:
+        """Place an order: prices come from products, and nothing is sold that is not there."""
+        answer = await self.place_order(buyer, wanted, key)
+        return Reply(cast("Order", wire.Raw(answer)))  # an Order that is JSON already
+
+    async def get_orders(self, page: Page, reader: Principal) -> OrderPage:
+        """The signed-in user's orders, newest first."""
+        return await self.read_orders.page(reader.subject, reader, page)
+
+    async def get_orders_of_user(self, user_id: str, page: Page, reader: Principal) -> OrderPage:
+        """A user's orders, newest first."""
+        return await self.read_orders.page(user_id, reader, page)
+
+    async def get_order(self, order_id: str, reader: Principal) -> Order:
+        """One order."""
+        return order_answer(await self.read_orders.one(order_id, reader))
+
+    async def post_cancel(self, order_id: str, by: Principal) -> Order:
+        """Cancel an order that was not shipped yet, and give its stock back."""
+        return order_answer(await self.cancel_order(order_id, by))
+
+    async def patch_status(self, order_id: str, change: StatusChange, by: Admin) -> Order:
+        """Note that an order was shipped, or delivered."""
+        return order_answer(await self.ship_order(order_id, Status(change.status), by))

@@ -1,0 +1,204 @@
+"""The service's tables: SQL, and rows turned into orders. Use cases join these into transactions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import NamedTuple
+
+from atoll import wire
+from atoll.clock import from_millis, to_millis
+from atoll.storage import Reading, Row, Transaction
+from shop_contracts.money import Money
+from shop_contracts.orders import OrderLine
+from shop_orders.domain import CAME_FROM, Order, Owed, Status
+
+_ORDER = "id, user_id, lines, total, currency, status, created_at, updated_at"
+
+_FIND = f"SELECT {_ORDER} FROM orders WHERE id = $1"  # noqa: S608 - constants only
+
+_NEWEST_OF_USER = f"""
+    SELECT {_ORDER} FROM orders WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT $2
+"""  # noqa: S608 - constants only
+
+_NEXT_OF_USER = f"""
+    SELECT {_ORDER} FROM orders WHERE user_id = $1 AND (created_at, id) < ($3, $4)
+    ORDER BY created_at DESC, id DESC LIMIT $2
+"""  # noqa: S608 - constants only
+
+_ADD = f"""
+    INSERT INTO orders ({_ORDER}, owed) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'settle')
+"""  # noqa: S608 - constants only
+
+_OWED = "SELECT id FROM orders WHERE owed = $1 ORDER BY created_at LIMIT $2"
+
+_COUNT_OWED = """
+    SELECT count(*), min(created_at)
+    FROM (SELECT created_at FROM orders WHERE owed = $1 ORDER BY created_at LIMIT $2) AS oldest
+"""
+
+_SETTLED = """
+    UPDATE orders SET status = $2, owed = NULL, updated_at = $3
+    WHERE id = $1 AND status = 'pending' AND owed = 'settle'
+"""
+
+_RELEASED = "UPDATE orders SET owed = NULL WHERE id = $1 AND owed = 'release'"
+
+_EXISTS = "SELECT 1 FROM orders WHERE id = $1"
+
+_KEPT = """
+    SELECT fingerprint, answer FROM kept_answers
+    WHERE user_id = $1 AND idempotency_key = $2 AND created_at > $3
+"""
+
+_KEEP = """
+    INSERT INTO kept_answers (user_id, idempotency_key, fingerprint, answer, created_at)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (user_id, idempotency_key) DO UPDATE
+    SET fingerprint = excluded.fingerprint, answer = excluded.answer, created_at = excluded.created_at
+    WHERE kept_answers.created_at <= $6
+"""
+
+_FORGET = """
+    DELETE FROM kept_answers WHERE (user_id, idempotency_key) IN (
+        SELECT user_id, idempotency_key FROM kept_answers WHERE created_at <= $1 ORDER BY created_at LIMIT $2
+    )
+"""
+
+MOST_COUNTED = 10_000
+
+_read_lines: Callable[[bytes], tuple[OrderLine, ...]] = wire.decoder(tuple[OrderLine, ...]).decode
+
+
+class Position(NamedTuple):
+    """After which order of a user a page begins."""
+
+    created_at: int
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What was answered to a keyed request, and to which body."""
+
+    fingerprint: bytes
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Orders of which products must still be told something: how many, and how old the oldest one is."""
+
+    count: int
+    oldest: datetime | None
+
+
+async def find(reading: Reading, order_id: str) -> Order | None:
+    row = await reading.fetch_one(_FIND, order_id)
+    return None if row is None else _order(row)
+
+
+async def exists(reading: Reading, order_id: str) -> bool:
+    return await reading.fetch_one(_EXISTS, order_id) is not None
+
+
+async def of_user(reading: Reading, user_id: str, after: Position | None, limit: int) -> list[Order]:
+    """At most `limit` orders of a user, newest first."""
+    if after is None:
+        rows = await reading.fetch_all(_NEWEST_OF_USER, user_id, limit)
+    else:
+        rows = await reading.fetch_all(_NEXT_OF_USER, user_id, limit, *after)
+    return [_order(row) for row in rows]
+
+
+def position_of(order: Order) -> Position:
+    """Where a page that ends with `order` goes on."""
+    return Position(to_millis(order.created_at), order.id)
+
+
+async def add(tx: Transaction, order: Order) -> None:
+    """Write a new order, whose stock products must be told to settle."""
+    await tx.execute(
+        _ADD,
+        order.id,
+        order.user_id,
+        wire.encode(order.lines).decode(),
+        order.total.minor,
+        order.currency,
+        order.status.value,
+        to_millis(order.created_at),
+        to_millis(order.updated_at),
+    )
+
+
+async def move(tx: Transaction, order: Order, owed: Owed | None) -> bool:
+    """Write the state that `order` moved to; False when it can't go there any more from where it is."""
+    sources = sorted(CAME_FROM[order.status])
+    changed = await tx.execute(
+        _move_sql(len(sources)),
+        order.id,
+        order.status.value,
+        None if owed is None else owed.value,
+        to_millis(order.updated_at),
+        *sources,
+    )
+    return changed == 1
+
+
+async def owed(reading: Reading, what: Owed, limit: int) -> list[str]:
+    """The orders of which products must still be told `what`, the oldest first."""
+    return [row[0] for row in await reading.fetch_all(_OWED, what.value, limit)]
+
+
+async def backlog(reading: Reading, what: Owed) -> Backlog:
+    """How many those are, counted up to `MOST_COUNTED`, and since when."""
+    row = await reading.fetch_one(_COUNT_OWED, what.value, MOST_COUNTED)
+    count, oldest = row or (0, None)
+    return Backlog(count, None if oldest is None else from_millis(oldest))
+
+
+async def settled(tx: Transaction, order_ids: Sequence[str], status: Status, now: int) -> None:
+    """Products has settled these orders, or refused to: move those that still wait for it."""
+    await tx.execute_many(_SETTLED, [(order_id, status.value, now) for order_id in sorted(order_ids)])
+
+
+async def released(tx: Transaction, order_ids: Sequence[str]) -> None:
+    """Products has taken the stock of these orders back."""
+    await tx.execute_many(_RELEASED, [(order_id,) for order_id in sorted(order_ids)])
+
+
+async def kept_answer(reading: Reading, user_id: str, key: str, kept_since: int) -> KeptAnswer | None:
+    """What was answered to that key, unless it was too long ago."""
+    row = await reading.fetch_one(_KEPT, user_id, key, kept_since)
+    return None if row is None else KeptAnswer(*row)
+
+
+async def keep_answer(tx: Transaction, user_id: str, key: str, kept: KeptAnswer, *, now: int, kept_since: int) -> bool:
+    """Keep what is answered to that key; False when there is an answer already."""
+    changed = await tx.execute(_KEEP, user_id, key, kept.fingerprint, kept.answer, now, kept_since)
+    return changed == 1
+
+
+async def forget_answers(tx: Transaction, kept_since: int, limit: int) -> int:
+    """Forget at most `limit` of the answers that are too old; returns how many."""
+    return await tx.execute(_FORGET, kept_since, limit)
+
+
+@cache
+def _move_sql(sources: int) -> str:
+    numbers = ", ".join(f"${number}" for number in range(5, 5 + sources))
+    return f"UPDATE orders SET status = $2, owed = $3, updated_at = $4 WHERE id = $1 AND status IN ({numbers})"  # noqa: S608 - numbers
+
+
+def _order(row: Row) -> Order:
+    order_id, user_id, lines, total, currency, status, created_at, updated_at = row
+    return Order(
+        id=order_id,
+        user_id=user_id,
+        lines=_read_lines(lines.encode()),
+        total=Money(total),
+        currency=currency,
+        status=Status(status),
+        created_at=from_millis(created_at),
+        updated_at=from_millis(updated_at),
+    )

@@ -1,0 +1,162 @@
+"""Place an order: hold its lines at products, then write it down.
+
+    known answer? ─ yes ─► the same bytes again
+         │ no
+    reserve all lines in one call ─► one transaction {answer, order} ─► 201
+
+An attempt that dies in between leaves a hold and nothing else. The next attempt with the same Idempotency-Key finds
+it, because the id of the order comes from user and key; without one, products frees it when it has run out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from atoll import wire
+from atoll.clock import Clock, from_millis, to_millis
+from atoll.identity.principal import Principal
+from atoll.ids import NewId
+from atoll.storage import Database, Reading, Transaction
+from shop_contracts.orders import NewOrder, OrderLine
+from shop_contracts.products import Reservation
+from shop_orders import store
+from shop_orders.answers import order_answer
+from shop_orders.domain import (
+    KeyUsedDifferently,
+    NotTheBuyer,
+    OnlyUsersOrder,
+    Order,
+    ProductsUnavailable,
+    place,
+)
+from shop_orders.idempotency import KEPT_FOR, KeyedRequest, keyed
+from shop_orders.ports import ItemsDiffer, Products, ReservationReleased
+from shop_orders.store import KeptAnswer
+
+COMMIT_MARGIN = timedelta(seconds=5)
+"""An order is committed at the latest so long before its hold ends: a commit takes its time, and clocks differ."""
+
+
+@dataclass(frozen=True)
+class PlaceOrder:
+    database: Database
+    products: Products
+    clock: Clock
+    new_id: NewId
+    currency: str
+    placed: Callable[[], None]
+    """Told after each commit: there is stock to be settled."""
+
+    async def __call__(self, buyer: Principal, wanted: NewOrder, key: str | None = None) -> bytes:
+        """The answer as JSON, once the order is durable; for a key that was used before, the same bytes as then.
+
+        Raises `InsufficientStock`, `ProductNotFound`, `ProductsUnavailable`, `NotTheBuyer`, `OnlyUsersOrder` or
+        `KeyUsedDifferently`. A refusal is not remembered.
+        """
+        _refuse_others(buyer, wanted)
+        if key is None:
+            return await self._reserve_and_commit(self.new_id(), buyer.subject, wanted, None)
+        return await self._once(keyed(buyer.subject, key, wanted), wanted)
+
+    async def _once(self, request: KeyedRequest, wanted: NewOrder) -> bytes:
+        known = await self._known(request)
+        if isinstance(known, bytes):
+            return known
+        try:
+            return await self._reserve_and_commit(known, request.user_id, wanted, request)
+        except (ItemsDiffer, ReservationReleased) as refusal:
+            return await self._answer_of_twin(request, refusal)
+
+    async def _known(self, request: KeyedRequest) -> bytes | str:
+        """The answer that is kept for the request, or the id of the order it is to make."""
+
+        async def look(reading: Reading) -> bytes | str:
+            kept = await store.kept_answer(reading, request.user_id, request.key, self._kept_since())
+            if kept is not None:
+                return _same_request(kept, request)
+            return await _next_order_id(reading, request)
+
+        return await self.database.read(look)
+
+    async def _answer_of_twin(self, request: KeyedRequest, refusal: Exception) -> bytes:
+        """Another attempt with the key has got further than we; what was it answered?"""
+        known = await self._known(request)
+        if isinstance(known, bytes):
+            return known
+        if isinstance(refusal, ItemsDiffer):
+            raise KeyUsedDifferently from refusal
+        raise ProductsUnavailable from refusal
+
+    async def _reserve_and_commit(
+        self, order_id: str, user_id: str, wanted: NewOrder, request: KeyedRequest | None
+    ) -> bytes:
+        hold = await self.products.reserve(order_id, wanted.items)
+        now = from_millis(to_millis(self.clock.now()))
+        order = place(order_id, user_id, _lines(hold), self.currency, now)
+        answer = await self._commit(order, hold, request)
+        self.placed()
+        return answer
+
+    async def _commit(self, order: Order, hold: Reservation, request: KeyedRequest | None) -> bytes:
+        answer = wire.encode(order_answer(order))
+
+        async def commit(tx: Transaction) -> bytes:
+            self._refuse_late(hold)
+            if request is not None and not await self._keep(tx, request, answer):
+                return await self._kept_by_twin(tx, request)
+            await store.add(tx, order)
+            return answer
+
+        return await self.database.transaction(commit)
+
+    async def _keep(self, tx: Transaction, request: KeyedRequest, answer: bytes) -> bool:
+        return await store.keep_answer(
+            tx,
+            request.user_id,
+            request.key,
+            KeptAnswer(request.fingerprint, answer),
+            now=to_millis(self.clock.now()),
+            kept_since=self._kept_since(),
+        )
+
+    async def _kept_by_twin(self, tx: Transaction, request: KeyedRequest) -> bytes:
+        kept = await store.kept_answer(tx, request.user_id, request.key, self._kept_since())
+        if kept is None:
+            raise ProductsUnavailable
+        return _same_request(kept, request)
+
+    def _refuse_late(self, hold: Reservation) -> None:
+        """No order on a hold that may be gone by the time it is durable; the next attempt gets a longer one."""
+        left = hold.expires_at - self.clock.now()
+        if hold.state == "held" and left < COMMIT_MARGIN:
+            raise ProductsUnavailable(retry_after=max(1, round(left.total_seconds()) + 1))
+
+    def _kept_since(self) -> int:
+        return to_millis(self.clock.now() - KEPT_FOR)
+
+
+def _refuse_others(buyer: Principal, wanted: NewOrder) -> None:
+    if buyer.is_service:
+        raise OnlyUsersOrder
+    if isinstance(wanted.user_id, str) and wanted.user_id != buyer.subject:
+        raise NotTheBuyer
+
+
+async def _next_order_id(reading: Reading, request: KeyedRequest) -> str:
+    placed = 0
+    while await store.exists(reading, request.order_id(placed)):
+        placed += 1
+    return request.order_id(placed)
+
+
+def _same_request(kept: KeptAnswer, request: KeyedRequest) -> bytes:
+    if kept.fingerprint != request.fingerprint:
+        raise KeyUsedDifferently
+    return kept.answer
+
+
+def _lines(hold: Reservation) -> list[OrderLine]:
+    return [
+        OrderLine(product_id=line.product_id, name=line.name, quantity=line.quantity, price=line.price)
+        for line in hold.items
+    ]

@@ -1,0 +1,55 @@
+"""Show orders to those who may see them; to others they do not exist."""
+
+from dataclasses import dataclass
+
+from atoll.identity.principal import Principal
+from atoll.paging import DEFAULT_LIMIT, Cursors, Limit
+from atoll.storage import Database
+from atoll.wire import StrictModel
+from shop_contracts.orders import OrderPage
+from shop_orders import store
+from shop_orders.answers import page_answer
+from shop_orders.domain import Order, OrderNotFound, OrdersNotFound
+from shop_orders.store import Position
+
+
+class PageQuery(StrictModel):
+    """Which page of a list."""
+
+    limit: Limit = DEFAULT_LIMIT
+    cursor: str | None = None
+
+
+_cursors = Cursors(Position)
+
+
+@dataclass(frozen=True)
+class ReadOrders:
+    database: Database
+
+    async def one(self, order_id: str, reader: Principal) -> Order:
+        """The order; raises `OrderNotFound`."""
+        order = await self.database.read(lambda reading: store.find(reading, order_id))
+        return visible(order, order_id, reader)
+
+    async def page(self, user_id: str, reader: Principal, query: PageQuery) -> OrderPage:
+        """A user's orders, newest first; raises `OrdersNotFound`, and `InvalidFields` for a bad cursor."""
+        if not may_see(reader, user_id):
+            raise OrdersNotFound(user_id)
+        after = None if query.cursor is None else _cursors.read(query.cursor)
+        found = await self.database.read(lambda reading: store.of_user(reading, user_id, after, query.limit + 1))
+        orders = found[: query.limit]
+        more = len(found) > query.limit
+        return page_answer(orders, _cursors.write(store.position_of(orders[-1])) if more else None)
+
+
+def may_see(reader: Principal, user_id: str) -> bool:
+    """Users see what is their own; administrators and services of the system see all."""
+    return reader.is_service or reader.subject == user_id or reader.has_role("admin")
+
+
+def visible(order: Order | None, order_id: str, reader: Principal) -> Order:
+    """The order, if `reader` may see it; raises `OrderNotFound`."""
+    if order is None or not may_see(reader, order.user_id):
+        raise OrderNotFound(order_id)
+    return order

@@ -1,0 +1,24 @@
+"""Note that an order was shipped, or delivered."""
+
+from dataclasses import dataclass
+
+from atoll.clock import Clock
+from atoll.identity.principal import Principal
+from atoll.storage import Database, Transaction
+from shop_orders.domain import Order, Status
+from shop_orders.use_cases.move_order import move_order
+
+
+@dataclass(frozen=True)
+class ShipOrder:
+    database: Database
+    clock: Clock
+
+    async def __call__(self, order_id: str, status: Status, by: Principal) -> Order:
+        """The order in its next state; raises `OrderNotFound` or `MoveNotAllowed`."""
+        now = self.clock.now()
+
+        async def ship(tx: Transaction) -> Order:
+            return await move_order(tx, order_id, status, by=by, now=now)
+
+        return await self.database.transaction(ship)

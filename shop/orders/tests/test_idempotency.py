@@ -1,0 +1,157 @@
+"""One Idempotency-Key, one order, and the same answer byte for byte."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+
+from atoll.storage import open_database
+
+LAMP = {"items": [{"productId": "lamp", "quantity": 1}]}
+TWO_LAMPS = {"items": [{"productId": "lamp", "quantity": 2}]}
+KEPT = "SELECT idempotency_key FROM kept_answers"
+DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+
+
+async def order(client: httpx2.AsyncClient, key: str, body: object = LAMP) -> httpx2.Response:
+    return await client.post("/orders", json=body, headers={"Idempotency-Key": key})
+
+
+async def count(client: httpx2.AsyncClient) -> int:
+    return len((await client.get("/orders", params={"limit": 200})).json()["items"])
+
+
+async def test_the_same_again_is_the_same_answer_and_no_second_order(
+    ann: httpx2.AsyncClient, shelf: Any, eventually: Any
+) -> None:
+    first = await order(ann, "k")
+    await eventually.status(ann, first.json()["id"], "confirmed")
+    await ann.post(f"/orders/{first.json()['id']}/cancel")
+    again = await order(ann, "k")
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.content == again.content
+    assert await count(ann) == 1
+    assert shelf.reserve_calls == 1
+
+
+async def test_quoted_or_bare_it_is_the_same_key(ann: httpx2.AsyncClient) -> None:
+    bare = await order(ann, "a-key")
+    quoted = await order(ann, '"a-key"')
+
+    assert bare.content == quoted.content
+
+
+async def test_another_body_is_refused(ann: httpx2.AsyncClient) -> None:
+    await order(ann, "k")
+    answer = await order(ann, "k", TWO_LAMPS)
+
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "/problems/key-used-differently"
+    assert await count(ann) == 1
+
+
+async def test_keys_belong_to_their_users(ann: httpx2.AsyncClient, visitors: Any) -> None:
+    mine = await order(ann, "k")
+    theirs = await order(visitors.user("bob"), "k", TWO_LAMPS)
+
+    assert theirs.status_code == 201
+    assert mine.json()["id"] != theirs.json()["id"]
+
+
+async def test_many_at_once_are_one_order_and_one_answer(ann: httpx2.AsyncClient, shelf: Any) -> None:
+    answers = await asyncio.gather(*(order(ann, "k") for _ in range(20)))
+
+    assert {201} == {answer.status_code for answer in answers}
+    assert 1 == len({answer.content for answer in answers})
+    assert await count(ann) == 1
+    assert shelf.stock["lamp"] == 9
+
+
+async def test_several_processes_at_once_make_one_order(start_orders: Any, shelf: Any) -> None:
+    async with start_orders() as here, start_orders() as there:
+        clients = [here.user("ann"), there.user("ann")]
+        answers = await asyncio.gather(*(order(clients[n % 2], "k") for n in range(20)))
+        orders = await count(clients[0])
+
+    assert 1 == len({answer.content for answer in answers})
+    assert orders == 1
+    assert shelf.stock["lamp"] == 9
+
+
+async def test_different_bodies_at_once_make_one_order(ann: httpx2.AsyncClient, shelf: Any) -> None:
+    answers = await asyncio.gather(*(order(ann, "k", [LAMP, TWO_LAMPS][n % 2]) for n in range(20)))
+    statuses = {answer.status_code for answer in answers}
+
+    assert {201, 422} == statuses
+    assert await count(ann) == 1
+
+
+async def test_an_attempt_that_died_is_finished_under_the_same_id(ann: httpx2.AsyncClient, shelf: Any) -> None:
+    shelf.dies_after_reserving = True
+    died = await order(ann, "k")
+    (held,) = shelf.reservations
+    again = await order(ann, "k")
+
+    assert died.status_code == 500
+    assert again.status_code == 201
+    assert held == again.json()["id"]
+    assert shelf.stock["lamp"] == 9
+
+
+async def test_an_attempt_that_died_is_not_finished_with_another_body(ann: httpx2.AsyncClient, shelf: Any) -> None:
+    shelf.dies_after_reserving = True
+    await order(ann, "k")
+    answer = await order(ann, "k", TWO_LAMPS)
+
+    assert answer.status_code == 422
+    assert await count(ann) == 0
+
+
+async def test_a_refusal_is_not_remembered(ann: httpx2.AsyncClient, shelf: Any) -> None:
+    shelf.stock["lamp"] = 0
+    refused = await order(ann, "k")
+    shelf.stock["lamp"] = 1
+    accepted = await order(ann, "k")
+
+    assert (refused.status_code, accepted.status_code) == (400, 201)
+
+
+async def test_a_key_is_kept_for_a_day_and_then_makes_a_new_order(ann: httpx2.AsyncClient, clock: Any) -> None:
+    first = await order(ann, "k")
+    clock.set_now(clock.now() + DAY - SECOND)
+    again = await order(ann, "k")
+    clock.set_now(clock.now() + SECOND)
+    later = await order(ann, "k", TWO_LAMPS)
+    later_again = await order(ann, "k", TWO_LAMPS)
+
+    assert first.content == again.content
+    assert later.status_code == 201
+    assert first.json()["id"] != later.json()["id"]
+    assert later.content == later_again.content
+    assert await count(ann) == 2
+
+
+async def test_answers_that_are_too_old_are_forgotten(ann: httpx2.AsyncClient, clock: Any, tmp_path: Path) -> None:
+    await order(ann, "old")
+    clock.set_now(clock.now() + DAY)
+    await order(ann, "new")
+    await clock.advance(600)
+    async with open_database(f"sqlite:///{tmp_path}/orders.db") as database:
+        async with asyncio.timeout(10):
+            while len(kept := await database.fetch_all(KEPT)) > 1:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.001)
+
+    assert [("new",)] == kept
+
+
+@pytest.mark.parametrize("key", ["", '""', '"', '"a', 'a"b', "two words", "x" * 256, '"a"b"', "\xe9"])
+async def test_what_is_no_key_is_refused(ann: httpx2.AsyncClient, key: str) -> None:
+    headers = {b"Idempotency-Key": key.encode("latin-1")}
+    answer = await ann.post("/orders", json=LAMP, headers=headers)
+
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "Idempotency-Key"
