@@ -17,6 +17,7 @@ log = get_logger()
 
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     missing: Annotated[str, Setting("What cannot be reached, for a start that fails.")] = ""
+    wrong: Annotated[bool, Setting("Whether the resource has a mistake in it.")] = False
     stubborn: Annotated[bool, Setting("Whether the resource takes for ever to start.")] = False
 
 
@@ -47,6 +48,8 @@ class SmallService:
         log.info("resource starts")
         if self._settings.missing:
             raise StartFailed(f"{self._settings.missing} cannot be reached.")
+        if self._settings.wrong:
+            raise ZeroDivisionError
         if self._settings.stubborn:
             await asyncio.Event().wait()
         try:

@@ -26,7 +26,12 @@ LINGER = 0.25
 """Seconds an idle connection is kept while draining, for a request that is on its way."""
 
 _CANCEL_TIMEOUT = 1.0
-_TURNS_TO_CONNECT = 3
+
+_TURNS_TO_ACCEPT = 3
+"""Turns of the event loop between a connection in the backlog and its `connection_made`.
+
+asyncio drops what it has accepted if its server closes in between.
+"""
 
 log = get_logger()
 
@@ -75,14 +80,14 @@ class UvicornListener:
             return
         self._connections.draining = True
         admit_no_more(self._socket)
+        for _ in range(_TURNS_TO_ACCEPT):
+            await asyncio.sleep(0)
         waiting = accept_waiting(self._socket)
         self._server.close()
         for connection in self._connections.all():
             connection.finish()
         for accepted in waiting:
             await asyncio.get_running_loop().connect_accepted_socket(self._new_connection, accepted)
-        for _ in range(_TURNS_TO_CONNECT):  # of the loop, until what it accepted itself is connected
-            await asyncio.sleep(0)
 
     async def drain(self, timeout: float) -> None:
         try:

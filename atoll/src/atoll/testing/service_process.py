@@ -93,6 +93,10 @@ class ServiceProcess:
                     return
         raise AssertionError(f"It ended without saying {event!r}: {await self.ended()}")
 
+    def stop_reading(self) -> None:
+        """Close our end of its standard output, as a reader that dies does."""
+        self._process._transport.get_pipe_transport(1).close()  # type: ignore[attr-defined]  # there is no other way
+
     async def ended(self) -> Ended:
         """Wait until it has ended."""
         async with asyncio.timeout(self._patience):
