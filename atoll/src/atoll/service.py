@@ -68,7 +68,7 @@ class Service:
         self._jobs = Jobs(jobs)
         self._health = Health(name, version=version, checks=readiness, clock=self._clock)
         self._endpoints = [Endpoint(route, authenticator) for route in routes]
-        self.app: ASGIApp = self._assemble()
+        self.app: Starlette = self._assemble()
 
     @classmethod
     def hosting(
@@ -121,7 +121,7 @@ class Service:
         """Wait until a job has failed, perhaps for ever; it has been logged, and the process should end."""
         return await self._jobs.failure()
 
-    def _assemble(self) -> ASGIApp:
+    def _assemble(self) -> Starlette:
         taken = {(endpoint.route.method, endpoint.route.path) for endpoint in self._endpoints}
         given = [Endpoint(route) for route in self._given_routes() if (route.method, route.path) not in taken]
         table = RouteTable([*self._endpoints, *given], self._edge, otherwise=self._hosted)
