@@ -8,6 +8,7 @@ its own at one of these paths takes the place of ours.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -104,7 +105,11 @@ class Service:
         return f"<Service {self.name}: {len(self._endpoints)} routes, {self._jobs!r}>"
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI 3.1 document of the routes."""
+        """The OpenAPI 3.1 document of the routes, made when it is first asked for."""
+        return self._document
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
         return openapi.document(self.name, self.version, self._endpoints)
 
     @asynccontextmanager
