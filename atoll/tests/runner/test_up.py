@@ -152,7 +152,7 @@ class TestFailedStart:
 
         assert await failed.ended() == 1
         assert "needs 'registry', which is not a service here" in failed.printed
-        assert "there is no module 'nowhere'" in failed.printed
+        assert "there is no program 'nowhere'" in failed.printed
         assert "Traceback" not in failed.printed
 
 

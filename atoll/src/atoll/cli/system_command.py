@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from atoll.cli.options import data_option, file_option
+from atoll.cli.options import DATA, data_option, file_option
 from atoll.runner.data_folder import DataFolder
 from atoll.runner.environment import Surroundings
 from atoll.runner.mistakes import did_you_mean
@@ -46,7 +46,8 @@ def _run(name: str, file: Path | None, folder: DataFolder, arguments: tuple[str,
         system, _ports(system, running), folder, log_format="auto", runs_here=frozenset(system.services)
     )
     program = [sys.executable, "-m", spec.module, *spec.arguments, *arguments]
-    return subprocess.call(program, env={**os.environ, **surroundings.of_command(spec)})  # noqa: S603 - the file names it
+    environment = {**os.environ, **surroundings.of_command(spec), DATA: str(folder.path)}
+    return subprocess.call(program, env=environment)  # noqa: S603 - the file names it
 
 
 def _system(file: Path | None, running: RunningSystem | None, name: str) -> System:

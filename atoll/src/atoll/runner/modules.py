@@ -1,16 +1,26 @@
 """Looking for a module without running any of it."""
 
 import sys
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+
+
+def can_be_run(module: str) -> bool:
+    """Whether `python -m` would find a program: a module, or a package with a `__main__`."""
+    spec = _find(module)
+    if spec is not None and spec.submodule_search_locations is not None:
+        return can_be_imported(f"{module}.__main__")
+    return spec is not None
 
 
 def can_be_imported(module: str) -> bool:
-    """Whether `python -m` would find `module` from here; unlike `importlib.util.find_spec`, imports no parent."""
-    path: list[str] = ["", *sys.path]
-    names = module.split(".")
-    for depth in range(1, len(names) + 1):
-        spec = PathFinder.find_spec(".".join(names[:depth]), path)
-        if spec is None:
-            return False
-        path = list(spec.submodule_search_locations or ())
-    return True
+    """Whether there is such a module; unlike `importlib.util.find_spec`, imports no parent of it."""
+    return _find(module) is not None
+
+
+def _find(module: str) -> ModuleSpec | None:
+    parent, _, _ = module.rpartition(".")
+    path: list[str] | None = ["", *sys.path]
+    if parent:
+        package = _find(parent)
+        path = None if package is None else package.submodule_search_locations
+    return None if path is None else PathFinder.find_spec(module, list(path))

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from atoll.runner.mistakes import did_you_mean, read_table
-from atoll.runner.modules import can_be_imported
+from atoll.runner.modules import can_be_run
 from atoll.runner.supervision import START_LIMIT, STOP_LIMIT
 from atoll.runner.topology import circle_in
 
@@ -197,11 +197,11 @@ def _wrong_programs(services: Mapping[str, ServiceSpec], commands: Mapping[str, 
     for name, spec in services.items():
         if bool(spec.module) == bool(spec.command):
             yield f"[services.{name}] needs either 'module' or 'command', and not both."
-        elif spec.module and not can_be_imported(spec.module):
-            yield f"[services.{name}] module: there is no module {spec.module!r}; is it installed?"
+        elif spec.module and not can_be_run(spec.module):
+            yield f"[services.{name}] module: there is no program {spec.module!r} to run; is it installed?"
     for name, command in commands.items():
-        if command.module and not can_be_imported(command.module):
-            yield f"[commands.{name}] module: there is no module {command.module!r}; is it installed?"
+        if command.module and not can_be_run(command.module):
+            yield f"[commands.{name}] module: there is no program {command.module!r} to run; is it installed?"
 
 
 def _wrong_command_services(services: Mapping[str, ServiceSpec], commands: Mapping[str, CommandSpec]) -> Iterable[str]:

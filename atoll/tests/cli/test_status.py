@@ -1,0 +1,69 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from atoll.runner.status import ServiceStatus
+from atoll.testing.system import SystemUnderTest, running_system
+
+Run = Callable[..., Result]
+
+
+def test_nothing_runs_is_a_sentence_and_an_exit_code(run: Run, folder: Path) -> None:
+    result = run("status")
+
+    assert result.exit_code == 1
+    assert "Error: Nothing runs on the data folder data; start the system with `atoll up`." in result.output
+
+
+@pytest.mark.system
+async def test_the_table_tells_how_each_service_is(run: Run, small: SystemUnderTest) -> None:
+    result = run("status")
+
+    assert result.exit_code == 0
+    users = next(line for line in result.output.splitlines() if line.startswith("users"))
+    port, pid = small.service("users").ports["port"], small.service("users").pid
+    assert users.split() == ["users", "ready", str(port), str(pid), "1m", "15s", "0", "36", "MB", "database", "✓"]
+    assert f"looked after by process {small.pid}" in result.output.replace("\n", " ")
+
+
+@pytest.mark.system
+async def test_programs_get_json(run: Run, small: SystemUnderTest) -> None:
+    result = run("status", "--json")
+
+    told = json.loads(result.output)
+    assert (told["name"], told["runnerPid"]) == ("small", small.pid)
+    users = small.service("users")
+    assert told["services"][0] == {
+        "name": "users",
+        "state": "up",
+        "pid": users.pid,
+        "port": users.ports["port"],
+        "url": users.url,
+        "restarts": 0,
+        "healthy": True,
+        "ready": True,
+        "uptime": 75.0,
+        "memory": 36 << 20,
+        "checks": {"database": "up"},
+    }
+
+
+@pytest.mark.system
+async def test_a_service_that_misses_something_is_not_ready(run: Run, folder: Path) -> None:
+    async with running_system(folder / "atoll.toml", folder / "data", environment={"MOOD": "bad"}):
+        result = run("status")
+
+    assert result.exit_code == 1
+    assert "not ready" in result.output
+    assert "database ✗ no answer" in result.output
+
+
+def test_one_that_does_not_answer_says_so() -> None:
+    from atoll.cli.status_table import status_table
+
+    silent = ServiceStatus("users", "up", 1, 3001, "", 0, False, False, None, None, {})
+
+    assert [str(cell) for cell in status_table([silent]).columns[1].cells] == ["no answer"]
