@@ -11,6 +11,7 @@ import msgspec
 
 from atoll.clock import Clock, SystemClock
 from atoll.observability.logging import get_logger
+from atoll.observability.redaction import hide_in_text
 
 Check = Callable[[], Awaitable[object]]
 """Returns when what it looks at works; raises when it does not."""
@@ -117,7 +118,7 @@ class Health:
             return f"no answer within {self._timeout:g} s"
         except Exception as error:  # any failure means not ready
             log.warning("readiness check failed", check=name, error=repr(error))
-            return str(error) or type(error).__name__
+            return hide_in_text(str(error)) or type(error).__name__
         return ""
 
 

@@ -85,19 +85,24 @@ class _Line:
         if request is not None:
             line["trace_id"] = request.trace.trace_id
             line["request_id"] = request.request_id
-        error = event.pop("exc_info", None)
+        error = _error(event.pop("exc_info", None))
         line.update(hide_values(event))
-        if error:
-            line["exception"] = _traceback(error)
+        if error is not None:
+            line["exception"] = _whole(error)
         return line
 
 
-def _traceback(error: object) -> str:
-    """The whole error with its causes; never with the values of variables."""
-    if error is True or isinstance(error, tuple):
-        error = error[1] if isinstance(error, tuple) else sys.exc_info()[1]
-    if not isinstance(error, BaseException):
-        return ""
+def _error(exc_info: object) -> BaseException | None:
+    """The error that a log call means: handed over, or, with True, the one that is being handled."""
+    if isinstance(exc_info, tuple):
+        exc_info = exc_info[1]
+    elif exc_info is True:
+        exc_info = sys.exc_info()[1]
+    return exc_info if isinstance(exc_info, BaseException) else None
+
+
+def _whole(error: BaseException) -> str:
+    """The error with its causes and tracebacks; never with the values of variables."""
     return "".join(traceback.format_exception(error)).rstrip()
 
 
