@@ -66,7 +66,7 @@ class _Parameter:
     default: Any = REQUIRED
 
     def as_json(self, schemas: _Schemas) -> Json:
-        schema = schemas.of(self.type)
+        schema = _without_null(schemas.of(self.type))
         if self.default is not REQUIRED and self.default is not None:
             schema["default"] = msgspec.to_builtins(self.default, enc_hook=str)
         return {
@@ -75,6 +75,15 @@ class _Parameter:
             "required": self.default is REQUIRED,
             "schema": schema,
         }
+
+
+def _without_null(schema: Json) -> Json:
+    """The schema of a parameter: a text is never null, it is absent."""
+    if "anyOf" not in schema:
+        return schema
+    others = [one for one in schema["anyOf"] if one != {"type": "null"}]
+    rest = {key: value for key, value in schema.items() if key != "anyOf"}
+    return {**others[0], **rest} if len(others) == 1 else {**rest, "anyOf": others}
 
 
 def _parameters(endpoint: Endpoint) -> Iterator[_Parameter]:

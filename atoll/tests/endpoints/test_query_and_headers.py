@@ -117,6 +117,7 @@ def client() -> AppClient:
         ("weight=1.5", "weight", 1.5),
         ("weight=2", "weight", 2.0),
         ("weight=-1e3", "weight", -1000.0),
+        ("weight=-6.005e152", "weight", -6.005e152),
         ("inStock=true", "in_stock", True),
         ("inStock=false", "in_stock", False),
         ("size=large", "size", "large"),

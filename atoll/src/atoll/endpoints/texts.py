@@ -6,6 +6,7 @@ numbers.
 """
 
 import enum
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -227,7 +228,12 @@ def _integer(text: str) -> int | str:
 
 
 def _float(text: str) -> float | str:
-    return float(wire.exact_number(text)) if _NUMBER.fullmatch(text) else text
+    if not _NUMBER.fullmatch(text):
+        return text
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError("Number out of range")
+    return number
 
 
 def _exact(text: str) -> int | Decimal:
