@@ -1,0 +1,14 @@
+"""`python -m shop_users`: the users service as a process of its own; `… admin create` beside it."""
+
+import sys
+
+from atoll.lifecycle import main
+from shop_users.app import create_app
+from shop_users.settings import UsersSettings
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        from shop_users.command_line import commands
+
+        commands(prog_name="python -m shop_users")
+    main("users", create_app, UsersSettings)

@@ -1,0 +1,88 @@
+"""The users service, joined together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from atoll.clock import Clock, SystemClock
+from atoll.identity.keys import KeyRing, SigningKey
+from atoll.identity.service_authenticator import ServiceAuthenticator
+from atoll.identity.service_credential import ServiceTokenVerifier
+from atoll.identity.tokens import TokenIssuer, TokenVerifier
+from atoll.ids import NewId, uuid7
+from atoll.service import Service
+from atoll.storage import Database, load_migrations, open_database
+from shop_contracts.users import EmailAddress
+from shop_users.passwords import Passwords
+from shop_users.routes import Routes
+from shop_users.settings import UsersSettings
+from shop_users.token_keys import load_keys
+from shop_users.use_cases.change_user import ChangeUser
+from shop_users.use_cases.delete_user import DeleteUser
+from shop_users.use_cases.list_users import ListUsers
+from shop_users.use_cases.make_admin import MakeAdmin
+from shop_users.use_cases.refresh import Refresh
+from shop_users.use_cases.register import Register
+from shop_users.use_cases.sign_in import SignIn
+from shop_users.use_cases.sign_out import SignOut
+
+
+def create_app(
+    settings: UsersSettings,
+    *,
+    clock: Clock | None = None,
+    new_id: NewId | None = None,
+    database: Database | None = None,
+    passwords: Passwords | None = None,
+) -> Service:
+    """The service; what is not given is made from the settings."""
+    clock = clock or SystemClock()
+    new_id = new_id or uuid7(clock)
+    database = database or open_database(settings.database_url, clock=clock)
+    passwords = passwords or Passwords()
+    keys = KeyRing([SigningKey.generate()])
+    issuer = TokenIssuer(keys, clock=clock)
+    routes = Routes(
+        database=database,
+        keys=keys,
+        register=Register(database, passwords, clock, new_id),
+        sign_in=SignIn(database, passwords, issuer, clock, new_id),
+        refresh=Refresh(database, issuer, clock),
+        sign_out=SignOut(database),
+        list_users=ListUsers(database),
+        change_user=ChangeUser(database, passwords, clock),
+        delete_user=DeleteUser(database),
+    )
+    make_admin = MakeAdmin(database, passwords, clock, new_id)
+
+    @asynccontextmanager
+    async def first_things() -> AsyncIterator[None]:
+        await load_keys(keys, database, clock)
+        if settings.admin_password:
+            await make_admin.if_missing(EmailAddress(settings.admin_email), settings.admin_password.reveal())
+        yield
+
+    return Service(
+        "users",
+        routes.table(),
+        authenticator=_authenticator(settings, keys, clock),
+        resources=[migrated(database), passwords, first_things()],
+        readiness={"database": database.check},
+        version=settings.version,
+        clock=clock,
+    )
+
+
+@asynccontextmanager
+async def migrated(database: Database) -> AsyncIterator[Database]:
+    """The database within, at the schema that this code expects."""
+    async with database:
+        await database.migrate(load_migrations("shop_users"))
+        yield database
+
+
+def _authenticator(settings: UsersSettings, keys: KeyRing, clock: Clock) -> ServiceAuthenticator:
+    """Knows the tokens that this service issues without asking anyone."""
+    return ServiceAuthenticator(
+        users=TokenVerifier(keys, clock=clock),
+        services=ServiceTokenVerifier(settings.service_secret.reveal(), "users", clock=clock),
+    )

@@ -1,0 +1,67 @@
+"""Accounts, and what may be done with them. No I/O.
+
+Problem
+├── WrongCredentials 401   unknown address or wrong password, never which
+├── RefreshRefused 401     the refresh token is unknown, expired or used
+├── UserNotFound 404       no such account, or none of the caller's business
+├── EmailTaken 409
+└── InvalidFields 422
+    ├── CommonPassword
+    └── WrongCurrentPassword
+"""
+
+from typing import Final, NamedTuple
+
+from atoll.identity.principal import Principal
+from atoll.problems import Conflict, FieldMistake, InvalidFields, NotFound, Unauthenticated
+from shop_contracts.users import User
+
+ADMIN: Final = "admin"
+
+
+class WrongCredentials(Unauthenticated):
+    def __init__(self) -> None:
+        super().__init__("The e-mail address or the password is wrong.")
+
+
+class RefreshRefused(Unauthenticated):
+    def __init__(self) -> None:
+        super().__init__("The refresh token is not valid any more; sign in again.")
+
+
+class UserNotFound(NotFound):
+    def __init__(self, user_id: str) -> None:
+        super().__init__(f"User {user_id} not found")
+        self.user_id = user_id
+
+
+class EmailTaken(Conflict):
+    def __init__(self, email: str) -> None:
+        super().__init__(f"There is an account with the address {email} already")
+        self.email = email
+
+
+class CommonPassword(InvalidFields):
+    def __init__(self) -> None:
+        detail = "This password is one of the first that anybody would try; choose another."
+        super().__init__(detail, errors=[FieldMistake("/password", detail)])
+
+
+class WrongCurrentPassword(InvalidFields):
+    def __init__(self) -> None:
+        detail = "The current password is needed to choose another one, and this is not it."
+        super().__init__(detail, errors=[FieldMistake("/currentPassword", detail)])
+
+
+class Account(NamedTuple):
+    """A user, and what their password is checked against."""
+
+    user: User
+    password_hash: str
+
+
+def refuse_strangers(caller: Principal, user_id: str) -> None:
+    """Raise `UserNotFound` unless `caller` is that user or an administrator."""
+    is_self = not caller.is_service and caller.subject == user_id
+    if not is_self and not caller.has_role(ADMIN):
+        raise UserNotFound(user_id)

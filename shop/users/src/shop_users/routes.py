@@ -1,0 +1,102 @@
+"""HTTP in: who may ask what, and which use case answers."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+from atoll.endpoints import Admin, Query, Reply, Route
+from atoll.identity.keys import JWKS_PATH, JwksDocument, KeyRing
+from atoll.identity.principal import Principal
+from atoll.storage import Database
+from shop_contracts.users import Credentials, NewUser, RefreshToken, SignedIn, User, UserChanges, UserPage
+from shop_users.domain import (
+    CommonPassword,
+    EmailTaken,
+    RefreshRefused,
+    UserNotFound,
+    WrongCredentials,
+    WrongCurrentPassword,
+    refuse_strangers,
+)
+from shop_users.store import accounts
+from shop_users.use_cases.change_user import ChangeUser
+from shop_users.use_cases.delete_user import DeleteUser
+from shop_users.use_cases.list_users import ListUsers, PageOfUsers
+from shop_users.use_cases.refresh import Refresh
+from shop_users.use_cases.register import Register
+from shop_users.use_cases.sign_in import SignIn
+from shop_users.use_cases.sign_out import SignOut
+
+NEVER_STORED = {"Cache-Control": "no-store"}
+STORED_FOR_A_WHILE = {"Cache-Control": "public, max-age=300"}
+
+
+@dataclass(frozen=True)
+class Routes:
+    database: Database
+    keys: KeyRing
+    register: Register
+    sign_in: SignIn
+    refresh: Refresh
+    sign_out: SignOut
+    list_users: ListUsers
+    change_user: ChangeUser
+    delete_user: DeleteUser
+
+    def table(self) -> Sequence[Route]:
+        """Everything this service answers."""
+        changed = (UserNotFound, EmailTaken, CommonPassword, WrongCurrentPassword)
+        return (
+            Route("POST", "/users", self.post_user, status=201, problems=[EmailTaken, CommonPassword]),
+            Route("GET", "/users", self.get_users),
+            Route("GET", "/users/{user_id}", self.get_user, problems=[UserNotFound]),
+            Route("PATCH", "/users/{user_id}", self.patch_user, problems=changed),
+            Route("DELETE", "/users/{user_id}", self.remove_user, problems=[UserNotFound]),
+            Route("POST", "/auth/login", self.post_login, problems=[WrongCredentials]),
+            Route("POST", "/auth/refresh", self.post_refresh, problems=[RefreshRefused]),
+            Route("POST", "/auth/logout", self.post_logout),
+            Route("GET", JWKS_PATH, self.get_keys),
+        )  # fmt: skip
+
+    async def post_user(self, wanted: NewUser) -> Reply[User]:
+        """Open an account."""
+        user = await self.register(wanted)
+        return Reply(user, headers={"Location": f"/users/{user.id}"})
+
+    async def get_users(self, wanted: Annotated[PageOfUsers, Query()], _admin: Admin) -> UserPage:
+        """Every account, page by page."""
+        return await self.list_users(wanted)
+
+    async def get_user(self, user_id: str, caller: Principal) -> User:
+        """One's own account, or any for an administrator."""
+        refuse_strangers(caller, user_id)
+        user = await self.database.read(lambda reading: accounts.find(reading, user_id))
+        if user is None:
+            raise UserNotFound(user_id)
+        return user
+
+    async def patch_user(self, user_id: str, wanted: UserChanges, caller: Principal) -> User:
+        """Change an account."""
+        refuse_strangers(caller, user_id)
+        return await self.change_user(user_id, wanted, by=caller)
+
+    async def remove_user(self, user_id: str, caller: Principal) -> User:
+        """Delete an account."""
+        refuse_strangers(caller, user_id)
+        return await self.delete_user(user_id)
+
+    async def post_login(self, given: Credentials) -> Reply[SignedIn]:
+        """Sign in."""
+        return Reply(await self.sign_in(given), headers=NEVER_STORED)
+
+    async def post_refresh(self, given: RefreshToken) -> Reply[SignedIn]:
+        """Get new tokens for a refresh token, once."""
+        return Reply(await self.refresh(given.refresh_token), headers=NEVER_STORED)
+
+    async def post_logout(self, given: RefreshToken) -> None:
+        """End a sign-in and everything refreshed from it."""
+        await self.sign_out(given.refresh_token)
+
+    async def get_keys(self) -> Reply[JwksDocument]:
+        """The public keys of access tokens."""
+        return Reply(self.keys.jwks(), headers=STORED_FOR_A_WHILE)

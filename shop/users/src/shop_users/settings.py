@@ -1,0 +1,18 @@
+"""What the users service can be told."""
+
+from typing import Annotated
+
+from atoll.settings import Port, Secret, ServiceSettings, Setting
+from shop_contracts.users import EmailAddress
+
+
+class UsersSettings(ServiceSettings, frozen=True, kw_only=True):
+    port: Annotated[Port, Setting("The port to listen on; 0 takes any free one.")] = 3001
+    database_url: Annotated[str, Setting("Where accounts and token keys are kept.")] = "sqlite:///data/users.db"
+    admin_email: Annotated[str, Setting("The address of the first administrator.", check=EmailAddress)] = (
+        "admin@shop.example"
+    )
+    admin_password: Annotated[
+        Secret | None,
+        Setting("The first administrator's password; with it, the account is made at the start if it is missing."),
+    ] = None

@@ -1,0 +1,63 @@
+"""Change an account: its name, its address, its password."""
+
+from dataclasses import dataclass
+
+from msgspec import UNSET
+
+from atoll.clock import Clock, to_millis
+from atoll.identity.principal import Principal
+from atoll.storage import Database, Transaction, UniqueViolated
+from shop_contracts.users import User, UserChanges
+from shop_users.domain import EmailTaken, UserNotFound, WrongCurrentPassword
+from shop_users.passwords import Passwords, refuse_common
+from shop_users.store import accounts, refresh_tokens
+from shop_users.store.accounts import Changes
+
+
+@dataclass(frozen=True)
+class ChangeUser:
+    database: Database
+    passwords: Passwords
+    clock: Clock
+
+    async def __call__(self, user_id: str, wanted: UserChanges, *, by: Principal) -> User:
+        """The user as it is now. A new password ends every sign-in.
+
+        Raises `UserNotFound`, `EmailTaken`, `CommonPassword`, and `WrongCurrentPassword` when users change
+        their own without it.
+        """
+        changes = Changes(
+            name=None if wanted.name is UNSET else wanted.name,
+            email=None if wanted.email is UNSET else wanted.email,
+            password_hash=await self._new_hash(user_id, wanted, by),
+        )
+        now = to_millis(self.clock.now())
+
+        async def change(tx: Transaction) -> User | None:
+            if changes.password_hash is not None:
+                await refresh_tokens.end_all_of(tx, user_id)
+            return await accounts.change(tx, user_id, changes, now)
+
+        try:
+            user = await self.database.transaction(change)
+        except UniqueViolated as error:
+            raise EmailTaken(changes.email.text if changes.email else "") from error
+        if user is None:
+            raise UserNotFound(user_id)
+        return user
+
+    async def _new_hash(self, user_id: str, wanted: UserChanges, by: Principal) -> str | None:
+        if wanted.password is UNSET:
+            return None
+        refuse_common(wanted.password)
+        if by.subject == user_id:
+            await self._check_current(user_id, wanted)
+        return await self.passwords.hash(wanted.password)
+
+    async def _check_current(self, user_id: str, wanted: UserChanges) -> None:
+        current = "" if wanted.current_password is UNSET else wanted.current_password
+        kept = await self.database.read(lambda reading: accounts.find_hash(reading, user_id))
+        if kept is None:
+            raise UserNotFound(user_id)
+        if not await self.passwords.verify(current, kept):
+            raise WrongCurrentPassword

@@ -1,0 +1,62 @@
+"""Sign in: from an address and a password to tokens."""
+
+from dataclasses import dataclass
+
+from atoll.clock import Clock, to_millis
+from atoll.identity.tokens import TokenIssuer
+from atoll.ids import NewId
+from atoll.storage import Database, Transaction
+from shop_contracts.users import Credentials, SignedIn
+from shop_users.domain import Account, WrongCredentials
+from shop_users.passwords import Passwords
+from shop_users.refresh_tokens import LIFETIME, digest, new_refresh_token
+from shop_users.store import accounts, refresh_tokens
+
+
+@dataclass(frozen=True)
+class SignIn:
+    database: Database
+    passwords: Passwords
+    issuer: TokenIssuer
+    clock: Clock
+    new_id: NewId
+
+    async def __call__(self, given: Credentials) -> SignedIn:
+        """Tokens for the user.
+
+        Raises `WrongCredentials` for an unknown address as for a wrong password, with the same words and after
+        the same work.
+        """
+        account = await self.database.read(lambda reading: accounts.find_by_email(reading, given.email))
+        is_right = await self.passwords.verify(given.password, account.password_hash if account else None)
+        if account is None or not is_right:
+            raise WrongCredentials
+        refresh_token = new_refresh_token()
+        if not await self._begin_family(account, refresh_token):
+            raise WrongCredentials
+        return signed_in(self.issuer, account.user.id, account.user.roles, refresh_token)
+
+    async def _begin_family(self, account: Account, refresh_token: str) -> bool:
+        now = to_millis(self.clock.now())
+
+        async def begin(tx: Transaction) -> bool:
+            await refresh_tokens.forget_expired(tx, account.user.id, now)
+            return await refresh_tokens.begin_family(
+                tx,
+                digest(refresh_token),
+                self.new_id(),
+                account.user.id,
+                expires_at=now + LIFETIME * 1000,
+                password_hash=account.password_hash,
+            )
+
+        return await self.database.transaction(begin)
+
+
+def signed_in(issuer: TokenIssuer, user_id: str, roles: tuple[str, ...], refresh_token: str) -> SignedIn:
+    """The refresh token, and a new access token beside it."""
+    return SignedIn(
+        access_token=issuer.issue(user_id, roles),
+        refresh_token=refresh_token,
+        expires_in=issuer.lifetime,
+    )
