@@ -222,7 +222,8 @@ async def test_no_body_is_invited_that_nobody_wants(client: RawClient, echo: Ech
 
 
 async def test_a_small_body_nobody_wants_is_dropped_and_the_connection_stays(client: RawClient, echo: Echo) -> None:
-    echo.on_begin = lambda head, connection: head.method == b"POST" and connection.answer(403, TEXT, b"no") is None
+    refuse = answering(403, b"no")
+    echo.on_begin = lambda head, connection: head.method == b"POST" and refuse(head, connection)
     await client.send(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nab")
     refused = await client.answer()
     await client.send(b"cd" + GET)

@@ -36,7 +36,7 @@ class HttpServer:
         self.draining = False
         self._host = host
         self._port = port
-        self._sweep_interval = sweep_interval
+        self.sweep_interval = sweep_interval
         self._connections: set[ServerConnection] = set()
         self._all_closed = asyncio.Event()
         self._socket: socket.socket | None = None
@@ -110,4 +110,4 @@ class HttpServer:
         now = loop.time()
         for connection in list(self._connections):
             connection.check_time(now)
-        self._sweep_timer = loop.call_later(self._sweep_interval, self._sweep)
+        self._sweep_timer = loop.call_later(self.sweep_interval, self._sweep)

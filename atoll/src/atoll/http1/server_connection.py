@@ -204,6 +204,11 @@ class ServerConnection(asyncio.Protocol):
         """Whether a status is on its way, so that no other one can be sent."""
         return self._answer_stage != _UNANSWERED
 
+    @property
+    def answer_paused(self) -> bool:
+        """Whether the client reads slower than we write; between `pause_answer` and `resume_answer`."""
+        return self._write_deadline != math.inf
+
     def answer(self, status: int, fields: bytes, body: bytes) -> None:
         """Send a whole answer. `fields` are lines, each ended by CR LF; those of framing are added here."""
         if self._answer_stage == _UNANSWERED and self._stage != _CLOSED:

@@ -1,0 +1,450 @@
+"""One request through the gateway, from its head to the end of its answer.
+
+    begin → _identify → _authorize → _forward → _attempt → _send        the request on its way
+    on_head → on_body → on_end                                           the answer on its way back
+
+Each rung has one concern and calls the next. A request whose token is known and for which a connection is at hand
+goes all the way at once; one that has to wait does so in a task, while the client's body is held back. What cannot
+go on is a `Problem`, and is answered in one place, `refuse`.
+"""
+
+import asyncio
+import math
+import random
+from collections.abc import Coroutine, Iterable
+from typing import TYPE_CHECKING
+
+from atoll.calls.timeouts import HEADER as REMAINING
+from atoll.calls.upstreams import Upstream
+from atoll.gateway.own_answers import health_answer, problem_answer
+from atoll.gateway.paths import below_prefix, canonical
+from atoll.gateway.rewriting import answer_fields, request_head
+from atoll.gateway.routes import Route
+from atoll.gateway.visit import CLIENT_GONE, Visit
+from atoll.http1.client_connection import ClientConnection
+from atoll.http1.errors import ConnectionFault, InvalidAnswer
+from atoll.http1.messages import LAST_CHUNK, Fields, chunk
+from atoll.http1.request_head import RequestHead
+from atoll.http1.server_connection import ServerConnection
+from atoll.identity.principal import Principal
+from atoll.observability.logging import get_logger
+from atoll.problems import (
+    BadGateway,
+    BadRequest,
+    Forbidden,
+    GatewayTimeout,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    Problem,
+    Unauthenticated,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from atoll.gateway.gateway import Gateway
+
+MAX_ATTEMPTS = 3
+
+REPEATABLE_METHODS = frozenset((b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS"))
+"""Idempotent by their definition (RFC 9110, section 9.2.2); others are so with an Idempotency-Key."""
+
+REPEATABLE_BODY = 64 * 1024
+"""Bytes of a request's body that are kept, so that it can be sent once more."""
+
+FIRST_PAUSE = 0.05
+"""Seconds; before attempt n + 1 the pause is random, up to this times 2 to the power of n - 1."""
+
+_HEALTH = b"/health"
+_BEARER = b"bearer "
+_WITHOUT_BODY = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS"))
+_ONCE_ONLY = frozenset((b"authorization", b"content-type", b"idempotency-key", b"traceparent"))
+"""Fields of which two would be read in two ways."""
+
+_REQUEST_LINES = b"%b %b HTTP/1.1\r\nhost: %b\r\n"
+_OUR_FIELDS = b"%%btraceparent: %%b\r\nx-request-id: %%b\r\n%b: %%d\r\n%%b\r\n" % REMAINING.lower().encode()
+
+log = get_logger()
+
+
+class ProxyExchange:
+    """The gateway's part in one request: `Exchange` to the client's connection, `Receiver` to upstream's."""
+
+    __slots__ = (
+        "_answer_began",
+        "_client",
+        "_connection",
+        "_deadline",
+        "_gateway",
+        "_kept_body",
+        "_kept_size",
+        "_request_sent",
+        "_request_whole",
+        "_retry",
+        "_route",
+        "_target",
+        "_total_deadline",
+        "_visit",
+        "_waiting",
+        "finished",
+    )
+
+    _route: Route
+
+    def __init__(self, gateway: "Gateway", visit: Visit, client: ServerConnection) -> None:
+        self._gateway = gateway
+        self._visit = visit
+        self._client = client
+        self._target = b""
+        self._connection: ClientConnection | None = None
+        self._waiting: asyncio.Task[None] | None = None
+        self._retry: asyncio.TimerHandle | None = None
+        self._kept_body: list[bytes] | None = []
+        self._kept_size = 0
+        self._request_sent = False
+        self._request_whole = not visit.head.has_body
+        self._answer_began = False
+        self._deadline = math.inf
+        self._total_deadline = math.inf
+        self.finished = False
+
+    # The request on its way.
+
+    def begin(self) -> None:
+        """Find the rule for the request, and begin to follow it. Raises the `Problem` that ends it at once."""
+        visit = self._visit
+        head = visit.head
+        if len(visit.given) != len(head.fields):
+            _refuse_repeated(name for name, _ in head.fields)
+        path, mark, query = head.target.partition(b"?")
+        visit.path = path = canonical(path)
+        if path == _HEALTH:
+            self._answer_health()
+            return
+        below = below_prefix(path)
+        route = None if below is None else self._gateway.routes.find(head.method, below)
+        if route is None or below is None:
+            raise NotFound(f"There is nothing at {visit.shown_path}.")
+        visit.template = route.template
+        self._route = route
+        self._target = below + mark + query
+        self._client.limit_body(route.body_limit)
+        self._identify()
+
+    def _identify(self) -> None:
+        """Find out who asks, where the rule wants to know."""
+        if not self._route.needs_token:
+            self._forward()
+            return
+        token = _bearer_token(self._visit.given.get(b"authorization", b""))
+        principal = self._gateway.tokens.verify_cached(token)
+        if principal is None:
+            self._wait_for(self._verify(token))
+        else:
+            self._authorize(principal)
+
+    async def _verify(self, token: str) -> None:
+        self._authorize(await self._gateway.tokens.verify(token))
+
+    def _authorize(self, principal: Principal) -> None:
+        """Let pass whom the rule names."""
+        self._visit.principal = principal
+        role = self._route.role
+        if role and not principal.has_role(role):
+            raise Forbidden(f"This needs the role {role}.")
+        self._forward()
+
+    def _forward(self) -> None:
+        """Make the first attempt. The time for all of them begins when the request is whole."""
+        if self._request_whole:
+            self._total_deadline = _now() + self._route.total_timeout
+        self._attempt()
+
+    def _attempt(self) -> None:
+        """Choose an instance, and send it the request as soon as there is a connection."""
+        visit = self._visit
+        visit.attempts += 1
+        visit.upstream = upstream = self._gateway.upstreams.choose(self._route.service, rather_not=visit.upstream)
+        connection = upstream.pool.take()
+        if connection is None:
+            self._wait_for(self._connect(upstream))
+        else:
+            self._send(upstream, connection)
+
+    async def _connect(self, upstream: Upstream) -> None:
+        try:
+            connection = await upstream.pool.acquire()
+        except ConnectionFault as fault:
+            self._try_again(self._unreachable(), fault)
+        else:
+            self._send(upstream, connection)
+
+    def _send(self, upstream: Upstream, connection: ClientConnection) -> None:
+        """Send the head, and what is kept of the body; the rest follows as it comes."""
+        self._connection = connection
+        self._request_sent = True
+        data = self._written_head(upstream.authority.encode("ascii"))
+        if self._kept_body:
+            data += b"".join(self._kept_body)
+        to_head = self._visit.head.method == b"HEAD"
+        connection.start(data, self, to_head=to_head, more=not self._request_whole)
+        self._watch_attempt()
+        if not connection.sending_paused:
+            self._client.resume_body()
+
+    def _written_head(self, authority: bytes) -> bytes:
+        visit = self._visit
+        head = visit.head
+        route = self._route
+        remaining = min(route.total_timeout, self._total_deadline - _now())
+        ours = _OUR_FIELDS % (
+            visit.forwarded,
+            visit.traceparent.encode("ascii"),
+            visit.request_id.encode("ascii"),
+            max(1, int(remaining * 1000)),
+            _framing(head),
+        )
+        return request_head(_REQUEST_LINES % (head.method, self._target, authority), head.fields, ours)
+
+    # What the client's connection tells.
+
+    def body_received(self, data: bytes) -> None:
+        self._pass_on(chunk(data) if self._visit.head.chunked else data)
+
+    def body_complete(self) -> None:
+        self._request_whole = True
+        self._total_deadline = _now() + self._route.total_timeout
+        if self._visit.head.chunked:
+            self._pass_on(LAST_CHUNK)
+        if self._connection is not None:
+            self._connection.finish(self)
+            self._watch_attempt()
+
+    def pause_answer(self) -> None:
+        if self._connection is not None:
+            self._connection.pause_reading(self)
+
+    def resume_answer(self) -> None:
+        if self._connection is not None:
+            self._connection.resume_reading(self)
+            self._watch_silence()
+
+    def abandoned(self, problem: Problem | None) -> None:
+        self._visit.status = CLIENT_GONE if problem is None else problem.status
+        self._finish()
+
+    def check_time(self, now: float) -> None:
+        if now >= self._deadline:
+            self._time_is_up(now)
+
+    # The answer on its way back, as upstream's connection tells it.
+
+    def on_head(self, status: int, fields: Fields) -> None:
+        visit = self._visit
+        self._answer_began = True
+        visit.status = status
+        lines, length = answer_fields(fields, _request_id_field(visit))
+        self._client.start_answer(status, lines, length)
+        self._watch_silence()
+
+    def on_body(self, data: bytes) -> None:
+        self._visit.answer_bytes += len(data)
+        self._client.write(data)
+        self._watch_silence()
+
+    def on_end(self, reusable: bool) -> None:
+        self._connection = None
+        self._finish()
+        self._client.finish_answer()
+
+    def on_lost(self, error: ConnectionFault) -> None:
+        self._connection = None
+        if self._answer_began:
+            self._cut(str(error))
+        elif isinstance(error, InvalidAnswer):
+            self._warn("invalid answer", error)
+            self.refuse(BadGateway(f"The {self._route.service} service gave an answer that makes no sense."))
+        else:
+            self._try_again(BadGateway(f"The {self._route.service} service broke off without an answer."), error)
+
+    def pause_sending(self) -> None:
+        self._client.pause_body()
+        self._watch_attempt()
+
+    def resume_sending(self) -> None:
+        self._client.resume_body()
+        self._watch_attempt()
+
+    # When something is in the way.
+
+    def refuse(self, problem: Problem) -> None:
+        """End with a problem as the answer."""
+        if self.finished:
+            return
+        visit = self._visit
+        visit.status = problem.status
+        fields, body = problem_answer(problem, path=visit.shown_path, trace_id=visit.trace_id)
+        visit.answer_bytes = len(body)
+        self._finish()
+        self._client.answer(problem.status, _request_id_field(visit) + fields, body)
+
+    def _try_again(self, problem: Problem, fault: ConnectionFault | None = None) -> None:
+        """Make another attempt a little later if that can do no harm, or else end with `problem`."""
+        self._warn("attempt failed", fault or problem)
+        if not self._may_try_again():
+            self.refuse(problem)
+            return
+        self._client.pause_body()
+        self._deadline = self._total_deadline
+        attempts = self._visit.attempts
+        pause = random.uniform(0.0, FIRST_PAUSE * 2.0 ** (attempts - 1))  # noqa: S311 - jitter is no secret
+        self._retry = asyncio.get_running_loop().call_later(pause, self._attempt_again)
+
+    def _may_try_again(self) -> bool:
+        """Whether nothing was sent yet, or all of it can be sent, and acted on, once more."""
+        harmless = not self._request_sent or self._is_repeatable()
+        return harmless and self._kept_body is not None and self._visit.attempts < MAX_ATTEMPTS
+
+    def _is_repeatable(self) -> bool:
+        return self._visit.head.method in REPEATABLE_METHODS or b"idempotency-key" in self._visit.given
+
+    def _attempt_again(self) -> None:
+        try:
+            self._attempt()
+        except Problem as problem:
+            self.refuse(problem)
+
+    def _time_is_up(self, now: float) -> None:
+        if self._answer_began:
+            if not self._client.answer_paused:
+                self._cut(f"nothing came for {self._route.silence_timeout:g} s")
+        elif not self._visit.attempts:
+            self.refuse(Unavailable("Access tokens cannot be checked at the moment."))
+        else:
+            self._let_go()
+            sent = self._request_sent
+            problem = GatewayTimeout(f"The {self._route.service} service did not answer in time.")
+            if now >= self._total_deadline:
+                self.refuse(problem if sent else self._unreachable())
+            else:
+                self._try_again(problem if sent else self._unreachable())
+
+    def _cut(self, reason: str) -> None:
+        """Upstream began an answer and did not end it: all that can be done is to break off as well."""
+        self._warn("answer cut", reason)
+        self._visit.status = BadGateway.status
+        self._finish()
+        self._client.cut_answer()
+
+    def _unreachable(self) -> Unavailable:
+        return Unavailable(f"The {self._route.service} service cannot be reached now.")
+
+    def _warn(self, event: str, reason: object) -> None:
+        visit = self._visit
+        log.warning(
+            event,
+            trace_id=visit.trace_id,
+            request_id=visit.request_id,
+            upstream="" if visit.upstream is None else visit.upstream.instance.url,
+            attempt=visit.attempts,
+            reason=str(reason),
+        )
+
+    # The rest.
+
+    def _answer_health(self) -> None:
+        visit = self._visit
+        visit.template = "/health"
+        if visit.head.method not in {b"GET", b"HEAD"}:
+            raise MethodNotAllowed("The gateway's health can only be read.", headers={"Allow": "GET, HEAD"})
+        fields, body = health_answer(self._gateway.clock.now())
+        visit.status = 200
+        visit.answer_bytes = len(body)
+        self._finish()
+        self._client.answer(200, fields, body)
+
+    def _wait_for(self, rung: Coroutine[None, None, None]) -> None:
+        """Climb down one rung in a task, in bounded time; the client's body stays where it is meanwhile."""
+        self._client.pause_body()
+        self._deadline = min(_now() + self._route.attempt_timeout, self._total_deadline)
+        self._waiting = asyncio.get_running_loop().create_task(self._climb(rung))
+
+    async def _climb(self, rung: Coroutine[None, None, None]) -> None:
+        try:
+            await rung
+        except Problem as problem:
+            self.refuse(problem)
+        except Exception:
+            log.exception("request failed", request_id=self._visit.request_id)
+            self.refuse(InternalError())
+
+    def _pass_on(self, piece: bytes) -> None:
+        """Send a piece of the body, and keep it if all of the body so far is kept, and is little."""
+        if self._kept_body is not None:
+            self._kept_size += len(piece)
+            self._kept_body.append(piece)
+            if self._kept_size > REPEATABLE_BODY:
+                self._kept_body = None
+        if self._connection is not None:
+            self._connection.send(self, piece)
+
+    def _watch_attempt(self) -> None:
+        """Upstream has its time while it is upstream that we wait for, and not the rest of the request."""
+        if self._answer_began:
+            return
+        ours_to_wait = self._request_whole or (self._connection is not None and self._connection.sending_paused)
+        self._deadline = min(_now() + self._route.attempt_timeout, self._total_deadline) if ours_to_wait else math.inf
+
+    def _watch_silence(self) -> None:
+        self._deadline = _now() + self._route.silence_timeout
+
+    def _let_go(self) -> None:
+        """Give up what is under way."""
+        self._deadline = math.inf
+        if self._connection is not None:
+            self._connection.abandon(self)
+            self._connection = None
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+
+    def _finish(self) -> None:
+        if not self.finished:
+            self.finished = True
+            self._let_go()
+            self._gateway.finished(self._visit)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _request_id_field(visit: Visit) -> bytes:
+    return b"x-request-id: %b\r\n" % visit.request_id.encode("ascii")
+
+
+def _framing(head: RequestHead) -> bytes:
+    if head.chunked:
+        return b"transfer-encoding: chunked\r\n"
+    if head.content_length or head.method not in _WITHOUT_BODY:
+        return b"content-length: %d\r\n" % (head.content_length or 0)
+    return b""
+
+
+def _bearer_token(authorization: bytes) -> str:
+    scheme, token = authorization[: len(_BEARER)], authorization[len(_BEARER) :]
+    if scheme.lower() != _BEARER:
+        raise Unauthenticated
+    return token.strip().decode("latin-1")
+
+
+def _refuse_repeated(names: Iterable[bytes]) -> None:
+    """Refuse two of what others might read the other of."""
+    seen: set[bytes] = set()
+    for name in names:
+        if name in seen and name in _ONCE_ONLY:
+            raise BadRequest(f"The request has more than one {name.decode()} field.")
+        seen.add(name)

@@ -1,0 +1,85 @@
+"""Heads written anew: nothing of a message reaches the other side but what was read here and is written here.
+
+Of a request go the fields that only we may set: what speaks of forwarding, of who calls, of traces and deadlines;
+and every name with an underscore, because servers in the manner of CGI take it for a hyphen. What concerned the
+client's connection alone went when the head was read (`RequestHead`).
+"""
+
+from collections.abc import Callable
+
+from atoll.http1.messages import Fields
+
+_SET_BY_US = frozenset(
+    (b"baggage", b"early-data", b"forwarded", b"remote-user", b"traceparent", b"tracestate", b"true-client-ip", b"via",
+     b"x-client-ip", b"x-http-method-override", b"x-original-url", b"x-real-ip", b"x-request-id", b"x-rewrite-url")
+)  # fmt: skip
+_SET_BY_US_PREFIXES = (b"atoll-", b"x-auth", b"x-forwarded-", b"x-principal", b"x-remote-", b"x-role", b"x-user")
+
+_NOT_PASSED_ON = frozenset(
+    (b"connection", b"content-length", b"keep-alive", b"proxy-authenticate", b"proxy-authentication-info",
+     b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"x-request-id")
+)  # fmt: skip
+_PERSISTENCE = frozenset((b"close", b"keep-alive", b""))
+
+_NAMES_REMEMBERED = 2048
+"""Names of fields; bounded, because anybody can make some up."""
+
+
+class _Names:
+    """How a line begins for each name of a field; empty for a field that is dropped. Worked out once for each."""
+
+    def __init__(self, is_dropped: Callable[[bytes], bool]) -> None:
+        self._is_dropped = is_dropped
+        self.known: dict[bytes, bytes] = {}
+
+    def learn(self, name: bytes) -> bytes:
+        lowered = name.lower()
+        beginning = b"" if self._is_dropped(lowered) else lowered + b": "
+        if len(self.known) < _NAMES_REMEMBERED:
+            self.known[name] = beginning
+        return beginning
+
+
+def _is_ours_to_set(name: bytes) -> bool:
+    return name in _SET_BY_US or name.startswith(_SET_BY_US_PREFIXES) or b"_" in name
+
+
+_request_names = _Names(_is_ours_to_set)
+_answer_names = _Names(_NOT_PASSED_ON.__contains__)
+
+
+def request_head(line: bytes, fields: Fields, ours: bytes) -> bytes:
+    """A request's head for upstream: its first line, of the client's fields those that may pass, and our own."""
+    known = _request_names.known
+    lines = [line]
+    for name, value in fields:
+        beginning = known.get(name)
+        if beginning is None:
+            beginning = _request_names.learn(name)
+        if beginning:
+            lines += (beginning, value, b"\r\n")
+    lines.append(ours)
+    return b"".join(lines)
+
+
+def answer_fields(fields: Fields, ours: bytes) -> tuple[bytes, int | None]:
+    """An answer's fields for the client, and the length of its body if it was told. Framing is not among them."""
+    known = _answer_names.known
+    length = None
+    lines = [ours]
+    for name, value in fields:
+        beginning = known.get(name)
+        if beginning is None:
+            beginning = _answer_names.learn(name)
+        if beginning:
+            lines += (beginning, value.rstrip(), b"\r\n")
+            continue
+        lowered = name.lower()
+        if lowered == b"content-length":
+            length = int(value)
+        elif lowered == b"connection":
+            named = {option.strip() for option in value.lower().split(b",")} - _PERSISTENCE
+            if named:
+                named.add(b"connection")
+                return answer_fields([field for field in fields if field[0].lower() not in named], ours)
+    return b"".join(lines), length

@@ -1,0 +1,79 @@
+"""What the gateway can be told; its routes are the `[[gateway.routes]]` of the system file."""
+
+from collections.abc import Iterable, Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from atoll.settings import Port, ServiceSettings, Setting, http_url
+
+GATEWAY = "gateway"
+ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+
+
+class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `[[gateway.routes]]`. Nothing has a default that would open a door.
+
+    `path` is a template below `/api`: `{name}` stands for one segment, `/**` at the end for everything below and
+    the path before it. `access` is `public`, `user` (any valid token), or the role that the token must have.
+    Times are in seconds; None means the gateway's own.
+    """
+
+    path: str
+    to: str
+    access: str
+    methods: tuple[str, ...] = ALL_METHODS
+    body_limit: int = 1024 * 1024
+    attempt_timeout: float | None = None
+    total_timeout: float | None = None
+    silence_timeout: float | None = None
+
+
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class GatewaySettings(ServiceSettings, frozen=True, kw_only=True):
+    """The settings of every service, and those of the public door."""
+
+    port: Annotated[Port, Setting("The public door; 0 takes any free port.")] = 3000
+    ops_port: Annotated[Port, Setting("Where /health, /ready and /metrics are, for those who run the system.")] = 3009
+    routes: Annotated[
+        tuple[RouteSettings, ...], Setting("What goes where, and who may.", section="gateway.routes")
+    ] = ()
+    keys_of: Annotated[str, Setting("The service that issues access tokens and publishes their keys.")] = "users"
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Setting("Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8.", section="gateway.trusted_proxies"),
+    ] = ()
+
+    attempt_timeout: Annotated[Seconds, Setting("Seconds that one instance has to begin its answer.")] = 5.0
+    total_timeout: Annotated[
+        Seconds, Setting("Seconds that a whole request has until its answer begins, all attempts together.")
+    ] = 10.0
+    silence_timeout: Annotated[Seconds, Setting("Seconds that may pass within an answer without a byte of it.")] = 60.0
+    trace_sample_ratio: Annotated[
+        float, Meta(ge=0, le=1), Setting("The share of requests whose trace is to be recorded.")
+    ] = 0.01
+    max_in_flight: Annotated[Count, Setting("Requests in hand at once; more are answered 503.")] = 4096
+    max_connections: Annotated[Count, Setting("Open connections of clients.")] = 10_000
+    max_connections_per_instance: Annotated[Count, Setting("Open connections to one instance.")] = 512
+
+
+def addresses_in(environ: Mapping[str, str], services: Iterable[str]) -> dict[str, str]:
+    """The fixed addresses that the environment gives: `USERS_URL` or `USER_SERVICE_URL` for `users`.
+
+    ValueError says what is wrong with one that is none.
+    """
+    addresses = {}
+    for service in services:
+        name = service.replace("-", "_").upper()
+        address = environ.get(f"{name}_URL") or environ.get(f"{name.removesuffix('S')}_SERVICE_URL")
+        if address:
+            try:
+                http_url(address)
+            except ValueError as error:
+                raise ValueError(f"{address!r} cannot be where {service} is; {error}.") from error
+            addresses[service] = address
+    return addresses
