@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from atoll.endpoints import Admin, CallingService, Content, Header, Query, Reply, Request, Route, Stream
+from atoll.endpoints import Admin, CallingService, Content, HandlerMistake, Header, Query, Reply, Request, Route, Stream
 from atoll.identity.principal import Principal
 from atoll.problems import Conflict, NotFound, Unavailable
 from atoll.service import Service
@@ -242,6 +242,16 @@ def test_a_service_without_callers_needs_no_security_schemes() -> None:
 
     assert {} == document["paths"]
     assert {"schemas"} == document["components"].keys()
+
+
+def test_a_type_without_a_schema_is_told_when_the_service_is_built() -> None:
+    class Opaque: ...
+
+    async def handle() -> Opaque:
+        raise NotImplementedError
+
+    with pytest.raises(HandlerMistake, match=r"A type of the routes has no JSON schema: .*Opaque"):
+        Service("test", [Route("GET", "/x", handle)])
 
 
 async def test_the_document_is_served(document: Json) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 
 from atoll import problems, wire
-from atoll.endpoints import Content, Endpoint, Reply, Stream
+from atoll.endpoints import Content, Endpoint, HandlerMistake, Reply, Stream
 from atoll.endpoints.parameters import REQUIRED
 from atoll.endpoints.signature import camel, members_of
 from atoll.problems import Problem, ProblemDetails
@@ -22,7 +22,10 @@ _REF = "#/components/schemas/{name}"
 
 
 def document(name: str, version: str, endpoints: Sequence[Endpoint]) -> Json:
-    """The document of those of the endpoints that are documented, in their order."""
+    """The document of those of the endpoints that are documented, in their order.
+
+    Raises `HandlerMistake` for a type that JSON Schema cannot describe.
+    """
     shown = [endpoint for endpoint in endpoints if endpoint.route.documented]
     schemas = _Schemas(_types_of(shown))
     ids = _operation_ids(shown)
@@ -51,7 +54,10 @@ class _Schemas:
 
     def __init__(self, types: Iterable[Any]) -> None:
         distinct = list(dict.fromkeys([ProblemDetails, *types]))
-        schemas, self.components = wire.schemas(distinct, _REF)
+        try:
+            schemas, self.components = wire.schemas(distinct, _REF)
+        except TypeError as error:
+            raise HandlerMistake(f"A type of the routes has no JSON schema: {error}") from error
         self._by_type = dict(zip(distinct, schemas, strict=True))
 
     def of(self, type_: Any) -> Json:
@@ -68,7 +74,7 @@ class _Parameter:
     def as_json(self, schemas: _Schemas) -> Json:
         schema = _without_null(schemas.of(self.type))
         if self.default is not REQUIRED and self.default is not None:
-            schema["default"] = msgspec.to_builtins(self.default, enc_hook=str)
+            schema["default"] = msgspec.json.decode(wire.encode(self.default))
         return {
             "name": self.name,
             "in": self.place,

@@ -8,7 +8,6 @@ its own at one of these paths takes the place of ours.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -69,6 +68,7 @@ class Service:
         self._jobs = Jobs(jobs)
         self._health = Health(name, version=version, checks=readiness, clock=self._clock)
         self._endpoints = [Endpoint(route, authenticator) for route in routes]
+        self._document = openapi.document(name, version, self._endpoints)
         self.app: Starlette = self._assemble()
 
     @classmethod
@@ -105,12 +105,8 @@ class Service:
         return f"<Service {self.name}: {len(self._endpoints)} routes, {self._jobs!r}>"
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI 3.1 document of the routes, made when it is first asked for."""
+        """The OpenAPI 3.1 document of the routes."""
         return self._document
-
-    @cached_property
-    def _document(self) -> dict[str, Any]:
-        return openapi.document(self.name, self.version, self._endpoints)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

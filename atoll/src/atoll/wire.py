@@ -114,9 +114,14 @@ def exact_number(text: str) -> Decimal:
         number = Decimal(text)
     except ArithmeticError:
         raise ValueError(f"Expected a number, got {text[:40]!r}") from None
-    if not number.is_finite() or not _is_sensible(number):
+    if not number.is_finite() or not (_is_short(text) or _is_sensible(number)):
         raise ValueError("Number out of range")
     return number
+
+
+def _is_short(text: str) -> bool:
+    """Nearly every number: too few digits, and no exponent, to be absurd; counting them all would cost more."""
+    return len(text) <= MAX_NUMBER_MAGNITUDE and "e" not in text and "E" not in text
 
 
 def _is_sensible(number: Decimal) -> bool:
@@ -210,7 +215,11 @@ def _reason(error: Exception) -> str:
 
 
 def schemas(types: Iterable[Any], ref_template: str) -> tuple[tuple[dict[str, Any], ...], dict[str, Any]]:
-    """The JSON schema of each type, and of every named type within them, referred to by `ref_template`."""
+    """The JSON schema of each type, and of every named type within them, referred to by `ref_template`.
+
+    Raises TypeError for a type without one. A scalar of one's own that is the default of a field must be given by
+    `msgspec.field(default_factory=…)`, which leaves it out of the schema.
+    """
     return msgspec.json.schema_components(types, schema_hook=_schema_of_scalar, ref_template=ref_template)
 
 

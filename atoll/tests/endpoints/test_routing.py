@@ -1,4 +1,4 @@
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -25,7 +25,7 @@ async def one(order_id: str) -> list[str]:
     return [order_id]
 
 
-async def line(order_id: str, number: int) -> list[object]:
+async def line(order_id: str, number: int) -> list[Any]:
     return [order_id, number]
 
 
