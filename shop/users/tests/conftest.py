@@ -8,7 +8,8 @@ import httpx2
 import pytest
 
 from atoll.settings import Secret
-from atoll.storage import Database, open_database
+from atoll.storage import Database
+from atoll.storage.sqlite import SqliteDatabase
 from atoll.testing.clock import ManualClock
 from shop_users.app import create_app
 from shop_users.settings import UsersSettings
@@ -37,7 +38,7 @@ def settings(tmp_path: Path) -> UsersSettings:
 
 @pytest.fixture
 def database(settings: UsersSettings) -> Database:
-    return open_database(settings.database_url)
+    return SqliteDatabase(settings.database_url.removeprefix("sqlite:///"), lock_timeout=0.3)
 
 
 @pytest.fixture

@@ -1,13 +1,17 @@
 """Who sees and changes which account."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
+import apsw
 import httpx2
 import pytest
 
 from atoll.identity.service_credential import ServiceCredential
 from atoll.settings import ServiceSettings
+from atoll.storage import Database
 from atoll.testing.clock import ManualClock
 
 Registered: TypeAlias = Callable[..., Awaitable[dict[str, Any]]]
@@ -17,7 +21,10 @@ PASSWORD = "correct horse battery"
 NEW_PASSWORD = "another horse, another battery"
 
 
-async def test_users_see_their_own_account(registered: Registered, signed_in: SignedIn) -> None:
+async def test_users_see_their_own_account_as_it_was_answered_at_first(
+    registered: Registered, signed_in: SignedIn, clock: ManualClock
+) -> None:
+    await clock.advance(0.123456)
     user = await registered()
     answer = await (await signed_in()).get(f"/users/{user['id']}")
 
@@ -179,3 +186,22 @@ async def test_a_mistake_in_the_query_is_told(admin: httpx2.AsyncClient, query: 
     answer = await admin.get(f"/users?{query}")
 
     assert answer.status_code == 422
+
+
+async def test_a_database_that_cannot_be_written_is_told_as_such(
+    database: Database, tmp_path: Path, anyone: httpx2.AsyncClient
+) -> None:
+    with held_by_another(tmp_path / "users.db"):
+        answer = await anyone.post("/users", json={"name": "Ann", "email": "ann@example.com", "password": PASSWORD})
+
+    assert answer.status_code == 503
+    assert "Retry-After" in answer.headers
+
+
+@contextmanager
+def held_by_another(path: Path) -> Iterator[None]:
+    """The write lock of the file is taken, as by a program that hangs."""
+    other = apsw.Connection(str(path))
+    other.execute("BEGIN IMMEDIATE")
+    yield
+    other.close()

@@ -22,6 +22,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequen
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
+from atoll.problems import Unavailable
 from atoll.storage.migrations import Migration
 
 Value: TypeAlias = str | int | float | bytes | None
@@ -37,6 +38,10 @@ class DatabaseError(Exception):
 
 class DatabaseUnavailable(DatabaseError):
     """Cannot be reached, locked for too long, or full; worth another try later."""
+
+    def as_problem(self) -> Unavailable:
+        """What a caller is told when nobody handles it."""
+        return Unavailable("The data cannot be reached just now; nothing was changed. Please try again.")
 
 
 class ConstraintViolated(DatabaseError):
@@ -61,6 +66,10 @@ class NotNullViolated(ConstraintViolated):
 
 class CommitFailed(DatabaseError):
     """The commit did not happen; nothing of the transaction is there."""
+
+    def as_problem(self) -> Unavailable:
+        """What a caller is told when nobody handles it."""
+        return Unavailable("This could not be made durable; nothing was changed. Please try again.")
 
 
 class StatementFailed(DatabaseError):

@@ -12,6 +12,9 @@ One connection writes and checkpoints, one reads on the event loop, and every st
     connections.py   how a connection is opened
     statements.py    `$1` → `?1`, and what a statement may not be
     errors.py        SQLite's errors → the port's
+
+The file must not be opened with the standard library's `sqlite3` in the same process: that is another copy of SQLite,
+and POSIX locks do not keep two copies in one process apart.
 """
 
 from atoll.storage.sqlite.database import SqliteDatabase

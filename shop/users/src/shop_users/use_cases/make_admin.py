@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from atoll.clock import Clock, to_millis
+from atoll.clock import Clock, from_millis, to_millis
 from atoll.ids import NewId
 from atoll.observability.logging import get_logger
 from atoll.storage import Database, Transaction
@@ -53,6 +53,6 @@ class MakeAdmin:
 
     async def _account(self, email: EmailAddress, password: str, name: str) -> Account:
         refuse_common(password)
-        now = self.clock.now()
+        now = from_millis(to_millis(self.clock.now()))
         user = User(id=self.new_id(), name=name, email=email.text, roles=(ADMIN,), created_at=now, updated_at=now)
         return Account(user, await self.passwords.hash(password))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from atoll.clock import Clock
+from atoll.clock import Clock, from_millis, to_millis
 from atoll.ids import NewId
 from atoll.storage import Database
 from shop_contracts.users import NewUser, User
@@ -28,7 +28,7 @@ class Register:
         return user
 
     def _new(self, wanted: NewUser) -> User:
-        now = self.clock.now()
+        now = from_millis(to_millis(self.clock.now()))
         return User(
             id=self.new_id(),
             name=wanted.name,
