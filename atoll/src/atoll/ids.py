@@ -3,7 +3,6 @@
 import hashlib
 import random
 import secrets
-import uuid
 from collections.abc import Callable
 
 from atoll.clock import Clock, SystemClock
@@ -42,4 +41,5 @@ def _format(millis: int, random_bits: int) -> str:
     value = (millis & ((1 << 48) - 1)) << 80
     value |= 0x7 << 76 | random_a << 64
     value |= 0b10 << 62 | random_b
-    return str(uuid.UUID(int=value))
+    digits = f"{value:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"

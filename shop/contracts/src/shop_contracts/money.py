@@ -44,7 +44,7 @@ class Money:
 
         ValueError for a third decimal, a negative amount, one too large, and what is no number.
         """
-        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        if not isinstance(value, (Decimal, int)) or isinstance(value, bool):
             raise ValueError("Expected an amount of money as a number, such as 19.99")  # noqa: TRY004 - told to clients
         numerator, denominator = value.as_integer_ratio()
         minor, rest = divmod(numerator * _MINOR_PER_MAJOR, denominator)

@@ -6,12 +6,14 @@ The header is that of draft-ietf-httpapi-idempotency-key-header, quoted or bare.
 import hashlib
 import re
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from atoll import wire
+from atoll.clock import to_millis
 from atoll.ids import derived_uuid7
 from atoll.problems import InvalidFields
 from shop_contracts.orders import NewOrder
+from shop_orders.domain import KeyUsedDifferently
 
 KEPT_FOR = timedelta(hours=24)
 
@@ -22,12 +24,26 @@ _ESCAPED = re.compile(r"\\(.)")
 
 
 @dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What was answered to a request, byte for byte, and the fingerprint of its body."""
+
+    fingerprint: bytes
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class KeyedRequest:
-    """A user's request that must have one effect, however often it comes."""
+    """A user's request that must have one effect, however often it comes. `at` is in milliseconds."""
 
     user_id: str
     key: str
     fingerprint: bytes
+    at: int
+
+    @property
+    def kept_since(self) -> int:
+        """Answers from before this moment do not count any more."""
+        return self.at - KEPT_FOR // timedelta(milliseconds=1)
 
     def order_id(self, placed_before: int) -> str:
         """The id of the order that this request makes, the same at each attempt, and nowhere written down.
@@ -37,10 +53,17 @@ class KeyedRequest:
         """
         return derived_uuid7(0, "order", self.user_id, self.key, str(placed_before))
 
+    def answer_from(self, kept: KeptAnswer) -> bytes:
+        """The answer, once more; raises `KeyUsedDifferently` when it was given to another body."""
+        if kept.fingerprint != self.fingerprint:
+            raise KeyUsedDifferently
+        return kept.answer
 
-def keyed(user_id: str, header: str, body: NewOrder) -> KeyedRequest:
+
+def keyed(user_id: str, header: str, body: NewOrder, now: datetime) -> KeyedRequest:
     """The request of `user_id` with that header; `InvalidFields` for a header that is no key."""
-    return KeyedRequest(user_id, parse_key(header), hashlib.sha256(wire.encode(body.items)).digest())
+    fingerprint = hashlib.sha256(wire.encode(body.items)).digest()
+    return KeyedRequest(user_id, parse_key(header), fingerprint, to_millis(now))
 
 
 def parse_key(header: str) -> str:

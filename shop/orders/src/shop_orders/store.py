@@ -12,6 +12,7 @@ from atoll.storage import Reading, Row, Transaction
 from shop_contracts.money import Money
 from shop_contracts.orders import OrderLine
 from shop_orders.domain import CAME_FROM, Order, Owed, Status
+from shop_orders.idempotency import KeptAnswer, KeyedRequest
 
 _ORDER = "id, user_id, lines, total, currency, status, created_at, updated_at"
 
@@ -75,14 +76,6 @@ class Position(NamedTuple):
 
     created_at: int
     id: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeptAnswer:
-    """What was answered to a keyed request, and to which body."""
-
-    fingerprint: bytes
-    answer: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,15 +160,17 @@ async def released(tx: Transaction, order_ids: Sequence[str]) -> None:
     await tx.execute_many(_RELEASED, [(order_id,) for order_id in sorted(order_ids)])
 
 
-async def kept_answer(reading: Reading, user_id: str, key: str, kept_since: int) -> KeptAnswer | None:
-    """What was answered to that key, unless it was too long ago."""
-    row = await reading.fetch_one(_KEPT, user_id, key, kept_since)
+async def kept_answer(reading: Reading, request: KeyedRequest) -> KeptAnswer | None:
+    """What was answered to the request's key, unless it was too long ago."""
+    row = await reading.fetch_one(_KEPT, request.user_id, request.key, request.kept_since)
     return None if row is None else KeptAnswer(*row)
 
 
-async def keep_answer(tx: Transaction, user_id: str, key: str, kept: KeptAnswer, *, now: int, kept_since: int) -> bool:
-    """Keep what is answered to that key; False when there is an answer already."""
-    changed = await tx.execute(_KEEP, user_id, key, kept.fingerprint, kept.answer, now, kept_since)
+async def keep_answer(tx: Transaction, request: KeyedRequest, answer: bytes) -> bool:
+    """Keep what is answered to the request's key; False when there is an answer already."""
+    changed = await tx.execute(
+        _KEEP, request.user_id, request.key, request.fingerprint, answer, request.at, request.kept_since
+    )
     return changed == 1
 
 

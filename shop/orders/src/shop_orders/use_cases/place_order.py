@@ -29,9 +29,8 @@ from shop_orders.domain import (
     ProductsUnavailable,
     place,
 )
-from shop_orders.idempotency import KEPT_FOR, KeyedRequest, keyed
+from shop_orders.idempotency import KeyedRequest, keyed
 from shop_orders.ports import ItemsDiffer, Products, ReservationReleased
-from shop_orders.store import KeptAnswer
 
 COMMIT_MARGIN = timedelta(seconds=5)
 """An order is committed at the latest so long before its hold ends: a commit takes its time, and clocks differ."""
@@ -56,7 +55,7 @@ class PlaceOrder:
         _refuse_others(buyer, wanted)
         if key is None:
             return await self._reserve_and_commit(self.new_id(), buyer.subject, wanted, None)
-        return await self._once(keyed(buyer.subject, key, wanted), wanted)
+        return await self._once(keyed(buyer.subject, key, wanted, self.clock.now()), wanted)
 
     async def _once(self, request: KeyedRequest, wanted: NewOrder) -> bytes:
         known = await self._known(request)
@@ -71,10 +70,8 @@ class PlaceOrder:
         """The answer that is kept for the request, or the id of the order it is to make."""
 
         async def look(reading: Reading) -> bytes | str:
-            kept = await store.kept_answer(reading, request.user_id, request.key, self._kept_since())
-            if kept is not None:
-                return _same_request(kept, request)
-            return await _next_order_id(reading, request)
+            kept = await store.kept_answer(reading, request)
+            return request.answer_from(kept) if kept else await _next_order_id(reading, request)
 
         return await self.database.read(look)
 
@@ -102,37 +99,18 @@ class PlaceOrder:
 
         async def commit(tx: Transaction) -> bytes:
             self._refuse_late(hold)
-            if request is not None and not await self._keep(tx, request, answer):
-                return await self._kept_by_twin(tx, request)
+            if request is not None and not await store.keep_answer(tx, request, answer):
+                return await _kept_by_twin(tx, request)
             await store.add(tx, order)
             return answer
 
         return await self.database.transaction(commit)
-
-    async def _keep(self, tx: Transaction, request: KeyedRequest, answer: bytes) -> bool:
-        return await store.keep_answer(
-            tx,
-            request.user_id,
-            request.key,
-            KeptAnswer(request.fingerprint, answer),
-            now=to_millis(self.clock.now()),
-            kept_since=self._kept_since(),
-        )
-
-    async def _kept_by_twin(self, tx: Transaction, request: KeyedRequest) -> bytes:
-        kept = await store.kept_answer(tx, request.user_id, request.key, self._kept_since())
-        if kept is None:
-            raise ProductsUnavailable
-        return _same_request(kept, request)
 
     def _refuse_late(self, hold: Reservation) -> None:
         """No order on a hold that may be gone by the time it is durable; the next attempt gets a longer one."""
         left = hold.expires_at - self.clock.now()
         if hold.state == "held" and left < COMMIT_MARGIN:
             raise ProductsUnavailable(retry_after=max(1, round(left.total_seconds()) + 1))
-
-    def _kept_since(self) -> int:
-        return to_millis(self.clock.now() - KEPT_FOR)
 
 
 def _refuse_others(buyer: Principal, wanted: NewOrder) -> None:
@@ -144,15 +122,16 @@ def _refuse_others(buyer: Principal, wanted: NewOrder) -> None:
 
 async def _next_order_id(reading: Reading, request: KeyedRequest) -> str:
     placed = 0
-    while await store.exists(reading, request.order_id(placed)):
+    while await store.exists(reading, order_id := request.order_id(placed)):
         placed += 1
-    return request.order_id(placed)
+    return order_id
 
 
-def _same_request(kept: KeptAnswer, request: KeyedRequest) -> bytes:
-    if kept.fingerprint != request.fingerprint:
-        raise KeyUsedDifferently
-    return kept.answer
+async def _kept_by_twin(tx: Transaction, request: KeyedRequest) -> bytes:
+    kept = await store.kept_answer(tx, request)
+    if kept is None:
+        raise ProductsUnavailable
+    return request.answer_from(kept)
 
 
 def _lines(hold: Reservation) -> list[OrderLine]:

@@ -23,7 +23,8 @@ CREATE TABLE stock (
     available BIGINT NOT NULL CHECK (available >= 0)
 );
 
--- Every change of stock; the sum of a product's changes is its stock.
+-- Every change of stock; the sum of a product's changes is its stock. Only ever appended to: an index would make every
+-- line of an order touch a page of its own.
 CREATE TABLE stock_ledger (
     product_id TEXT NOT NULL,
     change BIGINT NOT NULL CHECK (change <> 0),
@@ -31,8 +32,6 @@ CREATE TABLE stock_ledger (
     order_id TEXT,
     created_at BIGINT NOT NULL
 );
-
-CREATE INDEX stock_ledger_by_product ON stock_ledger (product_id);
 
 -- One order's hold on all its lines; `lines` is JSON, written once and read whole.
 CREATE TABLE reservations (
