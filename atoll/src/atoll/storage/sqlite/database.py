@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+import apsw
+
 from atoll.clock import Clock, SystemClock
 from atoll.storage.database import DatabaseUnavailable, ReadBody, Row, TransactionBody, Value
 from atoll.storage.migrations import Migration
@@ -115,8 +117,7 @@ class SqliteDatabase:
 
     async def _open(self) -> _Open:
         path, vfs, patience = self._path, self._vfs, self._lock_timeout
-        writer = await asyncio.to_thread(WritingConnection, path, vfs, patience)
-        reader = await asyncio.to_thread(open_for_reading, path, vfs, patience)
+        writer, reader = await asyncio.to_thread(_connect, path, vfs, patience)
         bodies = Bodies()
         return _Open(
             writer=GroupCommit(writer, bodies),
@@ -125,6 +126,15 @@ class SqliteDatabase:
             bodies=bodies,
             file=_identity(path),
         )
+
+
+def _connect(path: Path, vfs: str | None, patience: float) -> tuple[WritingConnection, apsw.Connection]:
+    writer = WritingConnection(path, vfs, patience)
+    try:
+        return writer, open_for_reading(path, vfs, patience)
+    except DatabaseUnavailable:
+        writer.close()
+        raise
 
 
 def _identity(path: Path) -> tuple[int, int]:
