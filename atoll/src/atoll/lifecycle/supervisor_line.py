@@ -47,6 +47,11 @@ class SupervisorLine:
         """We have begun to stop."""
         self._tell({"stopping": True})
 
+    def close(self) -> None:
+        """Hang up; the supervisor sees our end, as it does when the process ends."""
+        if self._line is not None:
+            self._line.close()
+
     @contextlib.contextmanager
     def watched(self, on_gone: Callable[[], None]) -> Iterator[None]:
         """Within, `on_gone` is called once if the supervisor goes away."""

@@ -1,6 +1,7 @@
 """Typed settings, read once, passed down in pieces."""
 
-from atoll.settings.fields import Setting
+from atoll.settings.expectations import expectation
+from atoll.settings.fields import Setting, SettingField, fields_of
 from atoll.settings.loading import Mistake, SettingsInvalid, load_settings
 from atoll.settings.secret import Secret
 from atoll.settings.service_settings import DEVELOPMENT_SECRET, Environment, Port, ServiceSettings
@@ -14,7 +15,10 @@ __all__ = [
     "Secret",
     "ServiceSettings",
     "Setting",
+    "SettingField",
     "SettingsInvalid",
+    "expectation",
+    "fields_of",
     "http_url",
     "load_settings",
     "without_credentials",

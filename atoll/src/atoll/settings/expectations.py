@@ -1,6 +1,6 @@
 """What a type accepts, in words: for mistakes and for the table of settings."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import NoneType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -18,6 +18,7 @@ _WORDS: dict[Any, str] = {
     Secret: "a secret text",
     Path: "a path",
 }
+_PLURALS: dict[Any, str] = {int: "whole numbers", float: "numbers", str: "texts", Path: "paths"}
 
 
 def expectation(annotation: Any) -> str:
@@ -48,28 +49,17 @@ def is_list(annotation: Any) -> bool:
     return isinstance(origin, type) and issubclass(origin, Collection) and not issubclass(origin, Mapping)
 
 
-def is_list_of_texts(annotation: Any) -> bool:
-    return is_list(annotation) and get_args(without_annotation(annotation))[0] in {str, int, float}
-
-
 def _collection(annotation: Any) -> str:
-    if is_list_of_texts(annotation):
-        return "a list, with commas between"
-    origin = get_origin(annotation) or annotation
-    if isinstance(origin, type) and issubclass(origin, Sequence):
-        return "a list"
-    return "a table"
+    if not is_list(annotation):
+        return "a table"
+    word = _PLURALS.get(without_annotation(get_args(annotation)[0]))
+    return f"a list of {word}" if word else "a list"
 
 
 def _range(meta: msgspec.Meta) -> str:
-    low = meta.ge if meta.ge is not None else meta.gt
-    high = meta.le if meta.le is not None else meta.lt
-    more = " more than" if meta.gt is not None else ""
-    less = " less than" if meta.lt is not None else ""
-    if low is not None and high is not None:
-        return f" from{more} {low} to{less} {high}"
-    if low is not None:
-        return f"{more or ' of at least'} {low}"
-    if high is not None:
-        return f"{less or ' of at most'} {high}"
-    return ""
+    """The limits of a number, as they follow its name."""
+    if meta.ge is not None and meta.le is not None:
+        return f" from {meta.ge} to {meta.le}"
+    limits = {"of at least": meta.ge, "more than": meta.gt, "of at most": meta.le, "less than": meta.lt}
+    said = [f" {words} {limit}" for words, limit in limits.items() if limit is not None]
+    return " and".join(said)

@@ -196,7 +196,7 @@ class _Loading:
             return
         for field in self._fields:
             if field.secret and not self._is_given(field, values):
-                self._mistake(field.env_names[0], "must be given in production: a secret of your own, no default.")
+                self._mistake(field.env_names[0], "must be given in production: your own, not the default.")
 
     def _is_given(self, field: SettingField, values: Mapping[str, Any]) -> bool:
         if field.name not in values:
@@ -236,9 +236,13 @@ def _from_text(field: SettingField, text: str) -> object:
             return msgspec.json.decode(text)
         except msgspec.DecodeError as error:
             raise ValueError(f"is not JSON: {error}.") from error
-    if any(is_list(part) for part in parts_of(field.type)):
+    if _is_list(field):
         return [word.strip() for word in text.split(",") if word.strip()]
     return text
+
+
+def _is_list(field: SettingField) -> bool:
+    return any(is_list(part) for part in parts_of(field.type))
 
 
 def _custom_type(wanted: type, value: object) -> object:
@@ -249,13 +253,14 @@ def _custom_type(wanted: type, value: object) -> object:
 
 def _why_not(field: SettingField, found: Found, error: msgspec.ValidationError) -> str:
     """The end of a sentence; never with the value of a secret."""
-    if " - at `" in str(error):
-        return f"is not right: {error}."
     if field.secret:
         return f"is not {expectation(field.type)}."
+    if not found.written_as_text and " - at `" in str(error):
+        return f"is not right: {error}."
     shown = without_credentials(repr(found.value))
-    hint = _did_you_mean(str(found.value), choices(field.type))
-    return f"is {shown}: {expectation(field.type)} is needed.{hint}"
+    hint = _did_you_mean(str(found.value), choices(field.type), closeness=0.5)
+    commas = ", with commas between," if found.written_as_text and _is_list(field) else ""
+    return f"is {shown}: {expectation(field.type)}{commas} is needed.{hint}"
 
 
 def _check(field: SettingField, value: object) -> None:
@@ -268,8 +273,8 @@ def _check(field: SettingField, value: object) -> None:
         raise ValueError(f"is {shown}: {str(error).rstrip('.')}.") from error
 
 
-def _did_you_mean(word: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+def _did_you_mean(word: str, known: Iterable[str], closeness: float = 0.7) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=closeness)
     return f" Did you mean {close[0]}?" if close else ""
 
 
