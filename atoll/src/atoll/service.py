@@ -141,7 +141,7 @@ class _ServiceApp(Starlette):
         self.router = Router([table], redirect_slashes=False, lifespan=lifespan)
 
     def build_middleware_stack(self) -> ASGIApp:
-        app: ASGIApp = self.router
+        app: ASGIApp = self.router.middleware_stack
         for middleware, args, kwargs in reversed(self.user_middleware):
             app = middleware(app, *args, **kwargs)
         return app

@@ -1,9 +1,9 @@
 """What handlers answer with, and how an answer is put on the wire."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from starlette.types import Receive, Send
 
@@ -63,6 +63,11 @@ class Answer:
         self.headers = headers
         self.body = body
 
+    async def send(self, receive: Receive, send: Send, *, with_body: bool) -> None:
+        """Send it; without its body for HEAD, whose headers are those of GET."""
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": self.body if with_body else b""})
+
 
 class StreamedAnswer:
     """An answer whose body is still to be made."""
@@ -73,6 +78,19 @@ class StreamedAnswer:
         self.status = status
         self.headers = headers
         self.chunks = chunks
+
+    async def send(self, receive: Receive, send: Send, *, with_body: bool) -> None:
+        """Send it piece by piece until it ends or the client goes away; either way the iterator is closed.
+
+        Raises what the iterator raises; the server then breaks the connection off.
+        """
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        try:
+            if with_body:
+                await _send_until_disconnected(self.chunks, receive, send)
+        finally:
+            await _close(self.chunks)
+        await send({"type": "http.response.body", "body": b""})
 
 
 def json_answer(value: object, status: int) -> Answer:
@@ -88,22 +106,38 @@ def empty_answer(status: int) -> Answer:
 
 def answer_of(result: object, route_status: int) -> Answer | StreamedAnswer:
     """What a handler returned, as an answer."""
-    if result is None:
-        return empty_answer(204 if route_status == 200 else route_status)
-    match result:
-        case Reply(value=value, status=status, headers=headers):
-            answer = answer_of(value, status or route_status)
-            answer.headers += encoded_headers(headers)
-            if status is not None:
-                answer.status = status
-            return answer
-        case Content(body=body, media_type=media_type, status=status, headers=headers):
-            length = (b"content-length", b"%d" % len(body))
-            return Answer(status or route_status, [_type(media_type), length, *encoded_headers(headers)], body)
-        case Stream(chunks=chunks, media_type=media_type, status=status, headers=headers):
-            return StreamedAnswer(status or route_status, [_type(media_type), *encoded_headers(headers)], chunks)
-        case _:
-            return json_answer(result, route_status)
+    special = _SPECIAL_ANSWERS.get(type(result))
+    return json_answer(result, route_status) if special is None else special(result, route_status)
+
+
+def _no_answer(_: None, route_status: int) -> Answer:
+    return empty_answer(204 if route_status == 200 else route_status)
+
+
+def _reply_answer(reply: Reply[Any], route_status: int) -> Answer | StreamedAnswer:
+    answer = answer_of(reply.value, reply.status or route_status)
+    answer.headers += encoded_headers(reply.headers)
+    answer.status = reply.status or answer.status
+    return answer
+
+
+def _content_answer(content: Content, route_status: int) -> Answer:
+    length = (b"content-length", b"%d" % len(content.body))
+    headers = [_type(content.media_type), length, *encoded_headers(content.headers)]
+    return Answer(content.status or route_status, headers, content.body)
+
+
+def _stream_answer(stream: Stream, route_status: int) -> StreamedAnswer:
+    headers = [_type(stream.media_type), *encoded_headers(stream.headers)]
+    return StreamedAnswer(stream.status or route_status, headers, stream.chunks)
+
+
+_SPECIAL_ANSWERS: dict[type, Callable[[Any, int], Answer | StreamedAnswer]] = {
+    type(None): _no_answer,
+    Reply: _reply_answer,
+    Content: _content_answer,
+    Stream: _stream_answer,
+}
 
 
 def problem_answer(problem: Problem, *, instance: str, trace_id: str) -> Answer:
@@ -120,26 +154,6 @@ def encoded_headers(headers: Mapping[str, str]) -> HeaderList:
 
 def _type(media_type: str) -> tuple[bytes, bytes]:
     return (b"content-type", media_type.encode("latin-1"))
-
-
-async def send_answer(answer: Answer, send: Send, *, with_body: bool) -> None:
-    """Send it; without its body for HEAD, whose headers are those of GET."""
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    await send({"type": "http.response.body", "body": answer.body if with_body else b""})
-
-
-async def send_stream(answer: StreamedAnswer, receive: Receive, send: Send, *, with_body: bool) -> None:
-    """Send it piece by piece until it ends or the client goes away; either way the iterator is closed.
-
-    Raises what the iterator raises; the server then breaks the connection off.
-    """
-    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    try:
-        if with_body:
-            await _send_until_disconnected(answer.chunks, receive, send)
-    finally:
-        await _close(answer.chunks)
-    await send({"type": "http.response.body", "body": b""})
 
 
 async def _send_until_disconnected(chunks: AsyncIterator[bytes], receive: Receive, send: Send) -> None:

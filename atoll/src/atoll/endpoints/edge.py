@@ -10,7 +10,7 @@ from atoll import context
 from atoll.calls import timeouts
 from atoll.clock import Clock
 from atoll.context import RequestContext
-from atoll.endpoints.answers import Answer, StreamedAnswer, problem_answer, send_answer, send_stream
+from atoll.endpoints.answers import Answer, StreamedAnswer, problem_answer
 from atoll.endpoints.request import ClientDisconnected, Request
 from atoll.observability.logging import get_logger
 from atoll.observability.metrics import HttpMetrics
@@ -59,6 +59,7 @@ class Served:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, self._body_limit)
+        method: str = scope["method"]
         started = self._monotonic()
         status = CLIENT_CLOSED
         previous = context.current.set(context_of(request, started))
@@ -66,11 +67,11 @@ class Served:
         try:
             answer = await self._answer_or_problem(request)
             status = answer.status
-            await self._send(answer, request, receive, send)
+            await answer.send(receive, send, with_body=method != "HEAD")
         except ClientDisconnected:
             status = CLIENT_CLOSED
         finally:
-            self._metrics.finished(self.template, request.method, status, self._monotonic() - started)
+            self._metrics.finished(self.template, method, status, self._monotonic() - started)
             context.current.reset(previous)
 
     async def _answer_or_problem(self, request: Request) -> Answer | StreamedAnswer:
@@ -80,14 +81,6 @@ class Served:
             raise
         except Exception as error:
             return answer_to(error, request, self.template)
-
-    @staticmethod
-    async def _send(answer: Answer | StreamedAnswer, request: Request, receive: Receive, send: Send) -> None:
-        with_body = request.method != "HEAD"
-        if isinstance(answer, Answer):
-            await send_answer(answer, send, with_body=with_body)
-        else:
-            await send_stream(answer, receive, send, with_body=with_body)
 
 
 _REMAINING = timeouts.HEADER.lower().encode("ascii")

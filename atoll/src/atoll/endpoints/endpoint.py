@@ -43,9 +43,6 @@ class Endpoint:
 
     async def answer(self, request: Request) -> Answer | StreamedAnswer:
         """The handler's answer; raises what the handler raises, and problems for what the request lacks."""
-        return answer_of(await self._handler(**await self._arguments(request)), self._status)
-
-    async def _arguments(self, request: Request) -> dict[str, Any]:
         arguments: dict[str, Any] = {}
         if self._caller is not None:
             name, read_later = self._caller
@@ -57,7 +54,7 @@ class Endpoint:
         if self._body is not None:
             name, read_later = self._body
             arguments[name] = await read_later(request)
-        return arguments
+        return answer_of(await self._handler(**arguments), self._status)
 
 
 def _direct_readers(signature: Signature) -> tuple[tuple[str, Callable[[Request], Any]], ...]:

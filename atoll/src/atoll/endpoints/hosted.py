@@ -8,7 +8,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from atoll import context
 from atoll.asgi_lifespan import AsgiLifespan
-from atoll.endpoints.answers import send_answer
 from atoll.endpoints.edge import CLIENT_CLOSED, Edge, answer_to, context_of
 from atoll.endpoints.request import Request
 from atoll.observability.logging import get_logger
@@ -67,7 +66,7 @@ class Hosted(AbstractAsyncContextManager["Hosted"]):
                 raise
             else:
                 answer = answer_to(error, request, _template(scope))
-                await send_answer(answer, send, with_body=request.method != "HEAD")
+                await answer.send(receive, send, with_body=request.method != "HEAD")
 
 
 class _WatchedSend:

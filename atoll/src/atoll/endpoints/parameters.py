@@ -6,6 +6,7 @@ What a kind needs for reading is built when it is made, once for each handler.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -20,6 +21,8 @@ from atoll.problems import BadRequest, InvalidFields, NotFound, Unauthenticated,
 
 Read = Callable[[Request], Any]
 ReadLater = Callable[[Request], Awaitable[Any]]
+
+_NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
 
 REQUIRED: Any = msgspec.NODEFAULT
 """The default of a parameter that has none."""
@@ -99,9 +102,10 @@ class QueryParameters:
 
 def refuse_any_query(request: Request) -> Mapping[str, Any]:
     """For handlers without query parameters: one that is given all the same is a mistake, as any unknown field."""
-    for name, _ in split_query(request.scope["query_string"]):
+    query: bytes = request.scope["query_string"]
+    for name, _ in split_query(query) if query else ():
         raise InvalidFields.at(name, f"There is no query parameter {name} here.")
-    return {}
+    return _NO_ARGUMENTS
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,22 +58,22 @@ class Request:
     async def body(self) -> bytes:
         """The whole body, the same at each call; raises `ContentTooLarge` over the route's limit."""
         if self._body is None:
-            self._body = await self._read_whole()
+            self._refuse_announced_size()
+            message = await self._receive()
+            body = self._chunk_of(message)
+            self._refuse_over(len(body))
+            self._body = await self._with_the_rest(body) if message.get("more_body") else body
         return self._body
 
-    async def _read_whole(self) -> bytes:
-        self._refuse_announced_size()
-        message = await self._receive()
-        if message["type"] == "http.request" and not message.get("more_body"):
-            body: bytes = message.get("body", b"")
-            self._refuse_over(len(body))
-            return body
-        chunks = bytearray(self._chunk_of(message))
-        while message.get("more_body"):
+    async def _with_the_rest(self, first: bytes) -> bytes:
+        body = bytearray(first)
+        more = True
+        while more:
             message = await self._receive()
-            chunks += self._chunk_of(message)
-            self._refuse_over(len(chunks))
-        return bytes(chunks)
+            body += self._chunk_of(message)
+            more = message.get("more_body", False)
+            self._refuse_over(len(body))
+        return bytes(body)
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The body in pieces as they come; raises `ContentTooLarge` at the piece that goes over the limit."""

@@ -1,7 +1,7 @@
 """The table of routes: from a path and a method to the endpoint, 404, 405 or OPTIONS."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from starlette.routing import BaseRoute, Match
@@ -86,8 +86,9 @@ class RouteTable(BaseRoute):
                 return resource.app_for(method), names
         return self._otherwise, {}
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await scope["endpoint"](scope, receive, send)
+    def handle(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+        handled: Coroutine[Any, Any, None] = scope["endpoint"](scope, receive, send)
+        return handled
 
     def url_path_for(self, name: str, /, **path_params: Any) -> Any:
         raise NotImplementedError("routes have no names here; write the path")
