@@ -11,7 +11,7 @@ class Authenticator(Protocol):
     async def authenticate(self, authorization: str) -> Principal:
         """The caller that the header's value proves, such as `Bearer eyJ…`.
 
-        Raises `problems.Unauthenticated` when it proves nobody (malformed, expired, forged, another audience), and
-        `problems.Unavailable` when that cannot be found out now, as without any keys. Nobody is let in by mistake:
-        an error of any other kind is answered as an internal one.
+        Raises `problems.Unauthenticated` when it proves nobody (malformed, expired, forged, another
+        audience), and `problems.Unavailable` when that cannot be found out now, as without any keys. Nobody
+        is let in by mistake: an error of any other kind is answered as an internal one.
         """

@@ -18,8 +18,8 @@ class Limiter(Protocol):
 class LocalLimiter:
     """Counts in this process's memory, for at most `max_callers` callers of each policy at once.
 
-    A caller beyond that number shares one window with all others beyond it, so that memory stays bounded and no
-    quota is ever exceeded; whoever is quiet for a whole window is forgotten and makes room.
+    A caller beyond that number shares one window with all others beyond it, so that memory stays bounded
+    and no quota is ever exceeded; whoever is quiet for a whole window is forgotten and makes room.
     """
 
     def __init__(self, clock: Clock, *, max_callers: int = 100_000) -> None:

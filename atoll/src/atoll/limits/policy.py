@@ -28,9 +28,9 @@ class LimitPolicy:
 class Decision:
     """Whether one request may pass, and what is left.
 
-    `remaining` is the cost that would still pass now; `reset` the seconds until all of the quota is free again, if
-    nothing more is asked; `retry_after` the seconds until the refused cost would pass (0 when allowed; infinite
-    when it is more than the quota).
+    `remaining` is the cost that would still pass now; `reset` the seconds until all of the quota is free
+    again, if nothing more is asked; `retry_after` the seconds until the refused cost would pass (0 when
+    allowed; infinite when it is more than the quota).
     """
 
     policy: LimitPolicy

@@ -11,10 +11,10 @@ SLOTS = 64
 class SlidingWindow:
     """What one caller has used of one policy.
 
-    Costs are gathered in slots of `window / SLOTS` seconds, and a slot is forgotten only when its *last* moment is
-    a whole window ago. So the sum over any window is at most the quota (the two-bucket estimate many limiters use is
-    not that strict), a caller waits at most one slot longer than an exact log of requests would make it wait, and
-    memory is bounded however large the quota is.
+    Costs are gathered in slots of `window / SLOTS` seconds, and a slot is forgotten only when its *last*
+    moment is a whole window ago. So the sum over any window is at most the quota (the two-bucket estimate
+    many limiters use is not that strict), a caller waits at most one slot longer than an exact log of
+    requests would make it wait, and memory is bounded however large the quota is.
     """
 
     __slots__ = ("_policy", "_slot_seconds", "_slots", "_used")
