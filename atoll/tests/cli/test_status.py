@@ -1,3 +1,4 @@
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -6,7 +7,7 @@ import pytest
 from click.testing import Result
 
 from atoll.runner.status import ServiceStatus
-from atoll.testing.system import SystemUnderTest, running_system
+from atoll.testing.system import SystemUnderTest, starting_system
 
 Run = Callable[..., Result]
 
@@ -20,7 +21,7 @@ def test_nothing_runs_is_a_sentence_and_an_exit_code(run: Run, folder: Path) -> 
 
 @pytest.mark.system
 async def test_the_table_tells_how_each_service_is(run: Run, small: SystemUnderTest) -> None:
-    result = run("status")
+    result = await asyncio.to_thread(run, "status")
 
     assert result.exit_code == 0
     users = next(line for line in result.output.splitlines() if line.startswith("users"))
@@ -31,7 +32,7 @@ async def test_the_table_tells_how_each_service_is(run: Run, small: SystemUnderT
 
 @pytest.mark.system
 async def test_programs_get_json(run: Run, small: SystemUnderTest) -> None:
-    result = run("status", "--json")
+    result = await asyncio.to_thread(run, "status", "--json")
 
     told = json.loads(result.output)
     assert (told["name"], told["runnerPid"]) == ("small", small.pid)
@@ -53,8 +54,9 @@ async def test_programs_get_json(run: Run, small: SystemUnderTest) -> None:
 
 @pytest.mark.system
 async def test_a_service_that_misses_something_is_not_ready(run: Run, folder: Path) -> None:
-    async with running_system(folder / "atoll.toml", folder / "data", environment={"MOOD": "bad"}):
-        result = run("status")
+    async with starting_system(folder / "atoll.toml", folder / "data", environment={"MOOD": "bad"}) as system:
+        await system.line_with("store is up")
+        result = await asyncio.to_thread(run, "status")
 
     assert result.exit_code == 1
     assert "not ready" in result.output

@@ -58,9 +58,7 @@ async def test_with_a_running_system_the_addresses_are_the_real_ones(small: Syst
 
 
 def test_a_command_that_needs_a_running_system_says_so(folder: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "atoll.cli", "look"], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-m", "atoll.cli", "look"], capture_output=True, text=True, check=False)
 
     assert done.returncode == 1
     assert "`atoll look` needs a running system; start it with `atoll up`." in done.stderr

@@ -56,6 +56,9 @@ stop()
 
 PROGRAMS = {
     "service": SERVICE,
+    "slow": SERVICE.replace('"/ready": {', '"/ready": {"asked": asked.append(1) or asked, ')
+    .replace("self.send_response(200)", 'self.send_response(503 if self.path == "/ready" and len(asked) < 5 else 200)')
+    .replace("class Handler", "asked = []\n\n\nclass Handler"),
     "stubborn": SERVICE.replace('print("stopping", flush=True)', "return"),
     "broken": 'raise SystemExit("I have no database.")',
     "articulate": SERVICE.split("server =", maxsplit=1)[0]

@@ -58,6 +58,11 @@ class TestStart:
         assert "users | serving" in printed
         assert "\x1b" not in printed
 
+    async def test_the_system_is_up_when_every_service_can_do_its_work(self, running: Start) -> None:
+        slow = await running(one("slow"))
+
+        assert len(get(slow.url("only") + "/ready")["asked"]) > 4
+
     async def test_a_service_gets_its_environment_and_that_of_the_runner(self, running: Start, folder: Path) -> None:
         pair = await running(PAIR, environment={"PRODUCTS_URL": "http://elsewhere:1"})
 

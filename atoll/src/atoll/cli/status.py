@@ -1,5 +1,6 @@
 """`atoll status`."""
 
+import asyncio
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def command(data: Path, as_json: bool) -> None:
     running = DataFolder(data).running()
     if running is None:
         raise click.ClickException(f"Nothing runs on the data folder {data}; start the system with `atoll up`.")
-    services = status_of(running)
+    services = asyncio.run(status_of(running))
     if as_json:
         _print_json(running, services)
     else:

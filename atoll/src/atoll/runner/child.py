@@ -9,6 +9,7 @@ so the slow part of starting needs to wait for nothing.
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -53,11 +54,17 @@ def _die_with(runner: int, name: str) -> None:
 
 
 def _load(module: str) -> None:
-    """Import what the program will need: by the rule of the house, its `app` holds everything and does nothing."""
-    for name in ("atoll.lifecycle", f"{module}.app"):
-        if can_be_imported(name):
-            with contextlib.suppress(Exception):  # the program itself will say it
-                importlib.import_module(name)
+    """Import what the program will need: by the rule of the house, its `app` holds everything and does nothing.
+
+    Nothing of it is garbage, so the collector stays away: from now while it loads, and later for good.
+    """
+    gc.disable()
+    if can_be_imported(f"{module}.app"):
+        with contextlib.suppress(Exception):  # the program itself will say it
+            importlib.import_module(f"{module}.app")
+            importlib.import_module("atoll.lifecycle")
+    gc.freeze()
+    gc.enable()
 
 
 def _wait_for_go(line: int) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from atoll.clock import Clock
 from atoll.runner.ports import PortPlan, TakenPort
 from atoll.runner.service_process import Ended
 from atoll.runner.supervision import End, State
@@ -12,21 +13,28 @@ from atoll.runner.view import Tone, View
 class Narrator:
     """Says each thing once, through the view."""
 
-    def __init__(self, system: System, ports: PortPlan, view: View) -> None:
+    def __init__(self, system: System, ports: PortPlan, view: View, *, began: float, clock: Clock) -> None:
+        """`began` is the monotonic moment from which the start is timed."""
         self._system = system
         self._ports = ports
         self._view = view
+        self._began = began
+        self._clock = clock
 
     def service_is_up(self, name: str) -> None:
         port = self._ports.of(name)["port"]
         self._view.say(f"{name} is up on port {port}." if port else f"{name} is up.")
 
-    def everything_is_up(self, seconds: float) -> None:
+    def everything_is_up(self, unready: Sequence[str]) -> None:
+        """The first time; `unready` are the services that run but miss something."""
+        seconds = self._clock.monotonic() - self._began
         gateway = self._system.service_running(GATEWAY_MODULE)
         url = self._ports.url(gateway) if gateway else ""
         self._view.say(f"{self._system.name} is up after {seconds:.1f} s{f': {url}' if url else '.'}", Tone.GOOD)
         if url:
             self._view.say(f"Try: curl {url}{self._system.first_call}", Tone.GOOD)
+        for name in unready:
+            self._view.say(f"{name} is not ready yet; `atoll status` says what it misses.", Tone.BAD)
 
     def stopping(self) -> None:
         self._view.say("Stopping. Ctrl-C once more stops everything at once.")

@@ -77,6 +77,6 @@ class Processes:
     async def _poll_health(self, process: ServiceProcess) -> None:
         """Take a program that does not speak the supervisor line as ready once its health answers well."""
         url = self._filled_in(process.name, self._specs[process.name].health)
-        while not (await asyncio.to_thread(ask, url)).is_good:  # noqa: ASYNC110 - nothing tells of it
+        while not (await ask(url)).is_good:  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(_HEALTH_POLL)
         process.tell_ready({})

@@ -3,7 +3,8 @@
 import asyncio
 import math
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Self, TypeAlias
 
 from atoll.clock import Clock, SystemClock
@@ -11,6 +12,7 @@ from atoll.runner.environment import Surroundings
 from atoll.runner.narrator import Narrator
 from atoll.runner.portrait import Portrait
 from atoll.runner.processes import Processes
+from atoll.runner.readiness import unready_services
 from atoll.runner.service_process import BeganToStop, Ended, Printed, ProcessEvent, Ready
 from atoll.runner.supervision import Action, Do, Supervision, TimeLimits
 from atoll.runner.system_file import System
@@ -31,7 +33,14 @@ class StopAsked:
     """A person, or whoever started us, wants us to stop."""
 
 
-Event: TypeAlias = ProcessEvent | StopAsked
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Everything is up for the first time, and ready but for the `unready` services, which may take long."""
+
+    unready: Sequence[str]
+
+
+Event: TypeAlias = ProcessEvent | StopAsked | Settled
 
 
 class SystemRun:
@@ -56,6 +65,7 @@ class SystemRun:
             limits={name: TimeLimits(spec.start_limit, spec.stop_limit) for name, spec in specs.items()},
         )
         self._portrait = Portrait(system, self._supervision, self._processes, surroundings.ports, clock)
+        self._settling: asyncio.Task[None] | None = None
         self._has_changed = True
         self._show_at = -math.inf
 
@@ -70,6 +80,8 @@ class SystemRun:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
         await self._processes.end_all()
         self._folder.forget()
 
@@ -78,14 +90,12 @@ class SystemRun:
 
         `began` is the monotonic moment from which the start is timed.
         """
-        narrator = Narrator(self._system, self._ports, view)
-        is_announced = False
+        narrator = Narrator(self._system, self._ports, view, began=began, clock=self._clock)
         while not self._supervision.everything_has_ended:
             for action in self._supervision.decide():
                 await self._carry_out(action)
-            if self._supervision.everything_is_up and not is_announced:
-                narrator.everything_is_up(self._clock.monotonic() - began)
-                is_announced = True
+            if self._supervision.everything_is_up and self._settling is None:
+                self._settling = asyncio.create_task(self._settle())
             self._tell_state(view)
             for event in await self._next_events():
                 self._take(event, view, narrator)
@@ -140,11 +150,18 @@ class SystemRun:
                 narrator.ended(self._supervision.ended(process.name, reason), event)
             case StopAsked():
                 self._take_stop(narrator)
+            case Settled(unready):
+                narrator.everything_is_up(unready)
         self._has_changed = True
 
     def _take_ready(self, name: str, ports: Mapping[str, int]) -> None:
         self._ports.bound(name, ports)
         self._supervision.became_ready(name)
+
+    async def _settle(self) -> None:
+        """Wait for the first time that everything can do its work."""
+        urls = {name: self._ports.operations_url(name) for name in self._supervision.services}
+        self._events.put_nowait(Settled(await unready_services({name: url for name, url in urls.items() if url})))
 
     def _take_stop(self, narrator: Narrator) -> None:
         if self._supervision.stopping:

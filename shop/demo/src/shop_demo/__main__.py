@@ -7,18 +7,19 @@ from shop_demo.calls import Shop, Surprise
 from shop_demo.paper import Paper
 from shop_demo.walk import Administrator, walk
 
+NEEDED = ("GATEWAY_URL", "ADMIN_EMAIL", "ADMIN_PASSWORD")
+
 
 def main() -> int:
     """The exit code: 0 when every call went as it should, 1 at the first surprise, 2 without a shop."""
-    try:
-        url = os.environ["GATEWAY_URL"]
-        admin = Administrator(os.environ["ADMIN_EMAIL"], os.environ["ADMIN_PASSWORD"])
-    except KeyError as missing:
-        print(f"{missing.args[0]} is missing; run this as `atoll demo`.", file=sys.stderr)
+    missing = [name for name in NEEDED if not os.environ.get(name)]
+    if missing:
+        print(f"{', '.join(missing)} must be in the environment; run this as `atoll demo`.", file=sys.stderr)
         return 2
+    url, email, password = (os.environ[name] for name in NEEDED)
     paper = Paper(sys.stdout)
     try:
-        walk(Shop(url, paper), admin, paper)
+        walk(Shop(url, paper), Administrator(email, password), paper)
     except Surprise as surprise:
         paper.bad(str(surprise))
         return 1

@@ -1,8 +1,6 @@
 """The walk: register, sign in, fill the shelves, order, wait, read, cancel."""
 
 import secrets
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +21,7 @@ _LOOK_EVERY = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Administrator:
-    """Who fills the shelves; made at the first demo, as a person would."""
+    """Who fills the shelves."""
 
     email: str
     password: str
@@ -32,7 +30,7 @@ class Administrator:
 def walk(shop: Shop, admin: Administrator, paper: Paper) -> None:
     """Every step in order; raises `Surprise` at the first call that does not go as promised."""
     paper.step("An administrator fills the shelves.")
-    products = stocked_shelves(shop, admin, paper)
+    products = stocked_shelves(shop, admin)
     paper.good(f"{len(products)} products are on sale.")
 
     paper.step("A customer registers and signs in.")
@@ -56,35 +54,21 @@ def walk(shop: Shop, admin: Administrator, paper: Paper) -> None:
     paper.good("Cancelled.")
 
 
-def stocked_shelves(shop: Shop, admin: Administrator, paper: Paper) -> list[dict[str, Any]]:
+def stocked_shelves(shop: Shop, admin: Administrator) -> list[dict[str, Any]]:
     """The demo's products, added unless an earlier demo has done so."""
     on_sale = shop.call("GET", f"/api/products?category={CATEGORY}")["items"]
     if len(on_sale) >= len(PRODUCTS):
         return list(on_sale)
-    shop.sign_in_with(token_of(shop, admin, paper))
+    shop.sign_in_with(token_of(shop, admin))
     added = shop.call("POST", "/api/products", PRODUCTS, expect=201)
     shop.sign_out()
     return list(added)
 
 
-def token_of(shop: Shop, admin: Administrator, paper: Paper) -> str:
-    """The administrator's access token; the administrator is made if there is none yet."""
-    credentials = {"email": admin.email, "password": admin.password}
-    status, _ = shop.quietly("POST", "/api/auth/login", credentials)
-    if status == 401:
-        create(admin, paper)
-    token: str = shop.call("POST", "/api/auth/login", credentials)["accessToken"]
+def token_of(shop: Shop, admin: Administrator) -> str:
+    """The administrator's access token."""
+    token: str = shop.call("POST", "/api/auth/login", {"email": admin.email, "password": admin.password})["accessToken"]
     return token
-
-
-def create(admin: Administrator, paper: Paper) -> None:
-    """Run `atoll admin create`, the only way to the first administrator."""
-    command = ["admin", "create", "--email", admin.email, "--password", admin.password]
-    paper.command(" ".join(["atoll", *command]))
-    done = subprocess.run([sys.executable, "-m", "atoll.cli", *command], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise Surprise(f"`atoll admin create` failed: {done.stderr.strip() or done.stdout.strip()}")
-    paper.good(f"{admin.email} is an administrator.")
 
 
 def register_and_sign_in(shop: Shop) -> dict[str, Any]:
