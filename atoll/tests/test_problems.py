@@ -9,6 +9,7 @@ from atoll.endpoints import Route
 from atoll.observability.tracing import TraceContext
 from atoll.problems import BadRequest, Conflict, FieldMistake, InvalidFields, Problem, Unavailable
 from atoll.service import Service
+from atoll.storage import CommitFailed, DatabaseUnavailable
 from atoll.testing.asgi import AppClient
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -117,6 +118,14 @@ async def test_a_failed_call_that_nobody_handled_is_told_as_the_problem_it_is(er
     answer = await raising(error).get("/x")
 
     assert status == answer.problem().status
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable("database is locked"), CommitFailed("disk is full")])
+async def test_a_database_that_is_away_is_worth_another_try(error: Exception) -> None:
+    answer = await raising(error).get("/x")
+
+    assert (503, "1") == (answer.status, answer.headers["retry-after"])
+    assert str(error) not in answer.problem().detail
 
 
 async def test_a_problem_may_be_raised_many_times() -> None:

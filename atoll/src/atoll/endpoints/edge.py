@@ -118,7 +118,8 @@ def answer_to(error: Exception, request: Request, template: str) -> Answer:
         log.error("request failed", method=request.method, route=template, exc_info=error)
         problem = InternalError()
     elif problem.status >= 500:
-        log.warning("request refused", method=request.method, route=template, status=problem.status, error=repr(error))
+        about = {"status": problem.status, "error": repr(error), "cause": repr(error.__cause__)}
+        log.warning("request refused", method=request.method, route=template, **about)
     return problem_answer(problem, instance=_printable(request.path), trace_id=_trace_id())
 
 
