@@ -23,7 +23,6 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeAlias, TypeVar
 
 from atoll.problems import Unavailable
-from atoll.problems import Problem, Unavailable
 from atoll.storage.migrations import Migration
 
 Value: TypeAlias = str | int | float | bytes | None
@@ -39,10 +38,6 @@ class DatabaseError(Exception):
 
 class DatabaseUnavailable(DatabaseError):
     """Cannot be reached, locked for too long, or full; worth another try later."""
-
-    def as_problem(self) -> Problem:
-        """What a caller is told when nobody handles the error."""
-        return Unavailable("The data cannot be reached now.")
 
     def as_problem(self) -> Unavailable:
         """What a caller is told when nobody handles it."""
@@ -71,10 +66,6 @@ class NotNullViolated(ConstraintViolated):
 
 class CommitFailed(DatabaseError):
     """The commit did not happen; nothing of the transaction is there."""
-
-    def as_problem(self) -> Problem:
-        """What a caller is told when nobody handles the error."""
-        return Unavailable("The change could not be stored now.")
 
     def as_problem(self) -> Unavailable:
         """What a caller is told when nobody handles it."""
