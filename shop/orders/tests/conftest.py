@@ -186,21 +186,28 @@ def admin(visitors: Visitors) -> httpx2.AsyncClient:
 
 
 class Eventually:
-    """Waits for what comes by itself, in the background."""
+    """Waits for what comes by itself, in the background, while time goes on."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
 
     async def status(self, client: httpx2.AsyncClient, order_id: str, wanted: str) -> None:
         """Return when the order is in that state."""
         async with asyncio.timeout(10):
-            while (await client.get(f"/orders/{order_id}")).json()["status"] != wanted:  # noqa: ASYNC110 - as a client
-                await asyncio.sleep(0.001)
+            while (await client.get(f"/orders/{order_id}")).json()["status"] != wanted:
+                await self._go_on()
 
     async def true(self, condition: Callable[[], bool]) -> None:
         """Return when the condition holds."""
         async with asyncio.timeout(10):
-            while not condition():  # noqa: ASYNC110 - no event tells of it
-                await asyncio.sleep(0.001)
+            while not condition():
+                await self._go_on()
+
+    async def _go_on(self) -> None:
+        await self._clock.advance(0.1)
+        await asyncio.sleep(0.001)
 
 
 @pytest.fixture
-def eventually() -> Eventually:
-    return Eventually()
+def eventually(clock: ManualClock) -> Eventually:
+    return Eventually(clock)

@@ -1,6 +1,7 @@
 """From state to state: who may move an order, where to, and what becomes of its stock."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import httpx2
@@ -27,7 +28,7 @@ async def test_an_order_is_shipped_and_delivered(admin: httpx2.AsyncClient, conf
     delivered = await ship(admin, confirmed, "delivered")
 
     assert shipped.json()["status"] == "shipped"
-    assert shipped.json()["updatedAt"] == "2030-01-01T00:01:00Z"
+    assert clock.now() == datetime.fromisoformat(shipped.json()["updatedAt"])
     assert delivered.json()["status"] == "delivered"
 
 
@@ -42,13 +43,12 @@ async def test_a_cancelled_order_gives_its_stock_back_once(
 
 
 async def test_a_pending_order_can_be_cancelled_and_is_never_confirmed(
-    ann: httpx2.AsyncClient, shelf: Any, eventually: Any, clock: Any
+    ann: httpx2.AsyncClient, shelf: Any, eventually: Any
 ) -> None:
     shelf.deaf = True
     order_id = (await ann.post("/orders", json=TWO_LAMPS)).json()["id"]
     cancelled = await ann.post(f"/orders/{order_id}/cancel")
     shelf.deaf = False
-    await clock.advance(10)
     await eventually.true(lambda: shelf.stock["lamp"] == 10)
 
     assert cancelled.json()["status"] == "cancelled"
