@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from atoll.http1.client_connection import ClientConnection
-from atoll.http1.errors import CannotConnect, PoolClosed
+from atoll.http1.errors import CannotConnect, ConnectionEnded, PoolClosed
 from atoll.http1.pool import ConnectionPool
 from atoll.testing.recording_receiver import RecordingReceiver
 from atoll.testing.scripted_server import Peer, Script, ScriptedServer, answer_all
@@ -310,10 +310,12 @@ async def test_closing_waits_for_answers_under_way_and_hands_out_no_more() -> No
 async def test_closing_aborts_what_takes_longer_than_its_grace() -> None:
     async with pooled(wait_silently) as (server, pool):
         connection = await pool.acquire()
-        connection.start(GET, RecordingReceiver())
+        receiver = RecordingReceiver()
+        connection.start(GET, receiver)
 
         await pool.close(grace=0.05)
 
+        assert [type(fault) for fault in receiver.faults] == [ConnectionEnded]
         await server.until_open_connections(0)
         assert pool.closed
 

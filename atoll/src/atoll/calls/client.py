@@ -274,7 +274,7 @@ class ServiceClient:
             async with asyncio.timeout(seconds):
                 return await upstream.pool.acquire()
         except TimeoutError as error:
-            raise TimedOut(f"no connection was free within {seconds:.3g} s", nothing_was_sent=True) from error
+            raise TimedOut(f"no connection was free within {round(seconds, 2):g} s", nothing_was_sent=True) from error
 
     def translated(self, fault: http1.ConnectionFault, upstream: Upstream) -> CallError:
         """The error of a call that a fault of its connection is."""

@@ -118,7 +118,7 @@ class Exchange:
 
     def _expire(self, seconds: float) -> None:
         self._connection.abandon(self)
-        self.fail(TimedOut(f"no whole answer within {seconds:.3g} s"))
+        self.fail(TimedOut(f"no whole answer within {round(seconds, 2):g} s"))
 
     def _over(self) -> None:
         self._ended = True

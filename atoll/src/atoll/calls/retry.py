@@ -9,6 +9,7 @@ REPEATABLE_METHODS = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS"))
 """Idempotent by their definition (RFC 9110, section 9.2.2): done twice is done once."""
 
 _COME_BACK_LATER = frozenset((429, 503))
+_MAX_DOUBLINGS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,9 @@ class RetryPolicy:
         """
         if attempts >= self.max_attempts or not _worth_another(error, repeatable=repeatable):
             return None
-        pause = chance.uniform(0.0, min(self.max_backoff, self.initial_backoff * 2.0 ** (attempts - 1)))
+        pause = chance.uniform(
+            0.0, min(self.max_backoff, self.initial_backoff * 2.0 ** min(attempts - 1, _MAX_DOUBLINGS))
+        )
         if isinstance(error, UpstreamProblem):
             pause = max(pause, error.retry_after or 0.0)
         return pause if pause < remaining else None

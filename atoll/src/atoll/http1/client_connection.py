@@ -144,12 +144,12 @@ class ClientConnection(asyncio.Protocol):
     def abandon(self, receiver: Receiver) -> None:
         """The answer is not wanted any more: the connection closes, and the receiver hears nothing more."""
         if self._receiver is receiver:
-            self.close()
+            self._receiver = None
+            self._close()
 
     def close(self) -> None:
-        """Close now, whatever is under way; nobody hears of it but the owner."""
-        self._receiver = None
-        self._close()
+        """Close now; a request under way is lost."""
+        self._lose(ConnectionEnded("The connection was closed on our side."))
 
     # What the transport calls.
 

@@ -183,17 +183,19 @@ class ConnectionPool:
 
     async def _connect(self) -> ClientConnection:
         """Open a connection in a place that is counted in `_connecting` already."""
-        loop = asyncio.get_running_loop()
+        connection = ClientConnection(self, self._limits)
+        connected = False
         try:
             async with asyncio.timeout(self.connect_timeout):
-                _, connection = await loop.create_connection(
-                    lambda: ClientConnection(self, self._limits), self.host, self.port
-                )
+                await asyncio.get_running_loop().create_connection(lambda: connection, self.host, self.port)
+            connected = True
         except TimeoutError as error:
             raise self._cannot_connect(f"no answer within {self.connect_timeout:g} s") from error
         except OSError as error:
             raise self._cannot_connect(error.strerror or str(error)) from error
         finally:
+            if not connected:  # uvloop closes what was cancelled in its last step without a connection_lost
+                self._open.discard(connection)
             self._connecting -= 1
             self._place_is_free()
         if self._closing:

@@ -177,7 +177,7 @@ class ScriptedServer:
             self._failures.append(error)
         finally:
             writer.close()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
             self._running.discard(task)
             self._changed.set()
