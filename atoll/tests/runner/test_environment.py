@@ -33,7 +33,7 @@ def surroundings(folder: DataFolder) -> Callable[..., Surroundings]:
     def make(
         runs_here: frozenset[str] = frozenset(SYSTEM.services), environ: dict[str, str] | None = None
     ) -> Surroundings:
-        return Surroundings(SYSTEM, PortPlan(SYSTEM.services), folder, "pretty", runs_here, environ or {})
+        return Surroundings(SYSTEM, PortPlan(SYSTEM.services), folder, "pretty", runs_here, environ=environ or {})
 
     return make
 

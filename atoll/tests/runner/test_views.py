@@ -61,3 +61,12 @@ def test_the_live_view_keeps_the_colours_of_the_services(out: io.StringIO) -> No
 
     assert "\x1b[36musers │ \x1b[0m\x1b[31mred\x1b[0m\n" in out.getvalue()
     assert "\x1b[1;31mBad news.\x1b[0m\n" in out.getvalue()
+
+
+def test_a_long_line_is_not_cut(out: io.StringIO) -> None:
+    console = Console(file=out, force_terminal=True, width=40, color_system=None)
+    with LiveView(["users"], console) as view:
+        view.log("users", "x" * 500)
+        view.show([])
+
+    assert "x" * 500 in out.getvalue()

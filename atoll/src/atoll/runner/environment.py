@@ -13,7 +13,8 @@ SERVICE_SECRET = "service_secret"  # noqa: S105 - a name, not a secret
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Makes the environments of one system's programs. `runs_here` are the services that this runner starts.
+    """Makes the environments of one system's programs. `runs_here` are the services that this runner starts;
+    `coloured` says that a terminal shows what they print (`NO_COLOR` in the environment still wins there).
 
     What the runner knows wins over its own environment, except for secrets: who names one means it. In
     production no secret is made up; the services say which they miss.
@@ -24,13 +25,15 @@ class Surroundings:
     folder: DataFolder
     log_format: str
     runs_here: frozenset[str]
+    coloured: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     def of_service(self, name: str) -> dict[str, str]:
         """For a process of the service `name` that is started now."""
         spec = self.system.services[name]
         listening = {setting.upper(): str(port) for setting, port in self.ports.of(name).items()}
-        return {**self.for_work_of(name), "HOST": spec.host, **listening, "LOG_FORMAT": self.log_format}
+        colour = {"FORCE_COLOR": "1"} if self.coloured else {}
+        return {**self.for_work_of(name), "HOST": spec.host, **listening, "LOG_FORMAT": self.log_format, **colour}
 
     def for_work_of(self, name: str) -> dict[str, str]:
         """For a program that does work of the service `name` beside it: its data and secrets, not its ports."""

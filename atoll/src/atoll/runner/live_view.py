@@ -57,7 +57,7 @@ class LiveView:
     def flush(self) -> None:
         if self._held:
             lines, self._held = self._held, []
-            self._console.print(_Lines(lines))
+            self._console.print(_AsItIs("".join(f"{line}\n" for line in lines)), end="", crop=False)
 
     def show(self, rows: Sequence[ServiceRow]) -> None:
         self.flush()
@@ -71,16 +71,14 @@ class LiveView:
         return Style.parse(style).render(text, color_system=colours)
 
 
-class _Lines:
-    """Lines that are written as they are, colours of the services included: thousands a second cost little."""
+class _AsItIs:
+    """Text that is written as it is, colours of the services included: thousands of lines a second cost little."""
 
-    def __init__(self, lines: list[str]) -> None:
-        self._lines = lines
+    def __init__(self, text: str) -> None:
+        self._text = text
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        for line in self._lines:
-            yield Segment(line)
-            yield Segment.line()
+        yield Segment(self._text)
 
 
 def service_table(rows: Sequence[ServiceRow]) -> Table:

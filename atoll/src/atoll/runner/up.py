@@ -44,7 +44,12 @@ def up(options: UpOptions, *, began: float) -> int:
         if taken := ports.taken(chosen):
             raise CannotRun(taken_ports_message(taken))
         surroundings = Surroundings(
-            system, ports, folder, log_format=_log_format_of_services(options), runs_here=frozenset(chosen)
+            system,
+            ports,
+            folder,
+            log_format=_log_format_of_services(options),
+            runs_here=frozenset(chosen),
+            coloured=sys.stdout.isatty(),
         )
         return asyncio.run(_run(system, surroundings, options, began))
 
