@@ -16,8 +16,8 @@ def etag(product: Product) -> str:
 def wanted_version(if_match: str | None) -> int | None:
     """The version that the product must have; None when any will do.
 
-    Raises `PreconditionFailed` for an ETag that no product can have. A list is taken for its one member that
-    matters only when it has just one: nobody knows two versions at once.
+    Raises `PreconditionFailed` for what no product has as its ETag, a list of several included: nobody knows two
+    versions at once.
     """
     if if_match is None or if_match.strip() == "*":
         return None
