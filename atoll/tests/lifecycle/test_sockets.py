@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from atoll.lifecycle import StartFailed, accept_waiting, admit_no_more, listening_socket
+from atoll.lifecycle import StartFailed, listening_socket
+from atoll.lifecycle.sockets import accept_waiting, admit_no_more
 
 
 def test_port_0_takes_a_free_one() -> None:

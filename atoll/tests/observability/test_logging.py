@@ -175,7 +175,7 @@ class TestErrors:
             get_logger().exception("it failed")
 
         exception = line(stream)["exception"]
-        assert exception.startswith("Traceback (most recent call last):")
+        assert "Traceback (most recent call last):" in exception
         assert "KeyError: 'inner'" in exception
         assert exception.endswith("ValueError: outer")
 

@@ -8,13 +8,12 @@ from collections.abc import Collection
 from atoll.http1.server_connection import Application, ServerConnection
 from atoll.http1.server_limits import ServerLimits
 from atoll.lifecycle.listener import Address
-from atoll.lifecycle.sockets import BACKLOG, accept_waiting, admit_no_more, listening_socket
+from atoll.lifecycle.sockets import BACKLOG, listening_socket, stop_listening
 from atoll.observability.logging import get_logger
 
 SWEEP_INTERVAL = 0.25
 """Seconds between two looks at all deadlines: by so much may one be missed. A timer for each would cost more."""
 
-_TURNS_TO_CONNECT = 3
 
 log = get_logger()
 
@@ -64,13 +63,7 @@ class HttpServer:
         if self._socket is None or self._server is None or self.draining:
             return
         self.draining = True
-        admit_no_more(self._socket)
-        waiting = accept_waiting(self._socket)
-        self._server.close()
-        for accepted in waiting:
-            await asyncio.get_running_loop().connect_accepted_socket(self._new_connection, accepted)
-        for _ in range(_TURNS_TO_CONNECT):  # of the loop, until what it accepted itself is connected
-            await asyncio.sleep(0)
+        await stop_listening(self._server, self._socket, self._new_connection)
         for connection in self._connections:
             connection.drain()
 

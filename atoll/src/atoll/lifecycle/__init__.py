@@ -4,7 +4,7 @@ from atoll.lifecycle.errors import StartFailed
 from atoll.lifecycle.listener import Address, Listener
 from atoll.lifecycle.process import Program, main, run
 from atoll.lifecycle.runnable import Runnable
-from atoll.lifecycle.sockets import accept_waiting, admit_no_more, listening_socket
+from atoll.lifecycle.sockets import listening_socket, stop_listening
 from atoll.lifecycle.stop import Stop
 from atoll.lifecycle.supervisor_line import SUPERVISOR_FD, SupervisorLine
 from atoll.lifecycle.uvicorn_listener import UvicornListener
@@ -19,9 +19,8 @@ __all__ = [
     "Stop",
     "SupervisorLine",
     "UvicornListener",
-    "accept_waiting",
-    "admit_no_more",
     "listening_socket",
     "main",
     "run",
+    "stop_listening",
 ]

@@ -1,5 +1,6 @@
 """Listening sockets: bound with clear words, closed without losing who has connected already."""
 
+import asyncio
 import contextlib
 import ctypes
 import errno
@@ -7,6 +8,7 @@ import os
 import socket
 import struct
 import sys
+from collections.abc import Callable
 
 from atoll.lifecycle.errors import StartFailed
 
@@ -18,6 +20,12 @@ _REASONS = {
     errno.EADDRNOTAVAIL: "{host} is not an address of this machine.",
     errno.EACCES: "Port {port} needs the rights of an administrator. Choose one from 1024 on.",
 }
+
+_TURNS_TO_CONNECT = 3
+"""Turns of the event loop from accepting a connection to its `connection_made`.
+
+asyncio drops those that are on this way when their server closes.
+"""
 
 _SO_ATTACH_FILTER = 26
 _TCP_FLAGS_OFFSET = 13
@@ -43,6 +51,19 @@ def listening_socket(host: str, port: int) -> socket.socket:
         raise StartFailed(_why(error, host, port)) from error
     listening.setblocking(False)
     return listening
+
+
+async def stop_listening(
+    server: asyncio.Server, listening: socket.socket, new_connection: Callable[[], asyncio.Protocol]
+) -> None:
+    """Close a server of the event loop; everyone who has connected already gets a connection all the same."""
+    admit_no_more(listening)
+    for _ in range(_TURNS_TO_CONNECT):
+        await asyncio.sleep(0)
+    waiting = accept_waiting(listening)
+    server.close()
+    for accepted in waiting:
+        await asyncio.get_running_loop().connect_accepted_socket(new_connection, accepted)
 
 
 def admit_no_more(listening: socket.socket) -> None:

@@ -16,7 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from uvicorn.server import ServerState
 
 from atoll.lifecycle.listener import Address
-from atoll.lifecycle.sockets import BACKLOG, accept_waiting, admit_no_more, listening_socket
+from atoll.lifecycle.sockets import BACKLOG, listening_socket, stop_listening
 from atoll.observability.logging import get_logger
 
 KEEP_ALIVE_TIMEOUT = 75
@@ -26,12 +26,6 @@ LINGER = 0.25
 """Seconds an idle connection is kept while draining, for a request that is on its way."""
 
 _CANCEL_TIMEOUT = 1.0
-
-_TURNS_TO_ACCEPT = 3
-"""Turns of the event loop between a connection in the backlog and its `connection_made`.
-
-asyncio drops what it has accepted if its server closes in between.
-"""
 
 log = get_logger()
 
@@ -79,15 +73,9 @@ class UvicornListener:
         if self._socket is None or self._server is None:
             return
         self._connections.draining = True
-        admit_no_more(self._socket)
-        for _ in range(_TURNS_TO_ACCEPT):
-            await asyncio.sleep(0)
-        waiting = accept_waiting(self._socket)
-        self._server.close()
+        await stop_listening(self._server, self._socket, self._new_connection)
         for connection in self._connections.all():
             connection.finish()
-        for accepted in waiting:
-            await asyncio.get_running_loop().connect_accepted_socket(self._new_connection, accepted)
 
     async def drain(self, timeout: float) -> None:
         try:

@@ -19,10 +19,9 @@ from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
 
 import orjson
-import structlog
-from structlog.typing import EventDict, FilteringBoundLogger, Processor
 
 from atoll import context
+from atoll.observability.lean_structlog import EventDict, FilteringBoundLogger, Processor, structlog
 from atoll.observability.redaction import hide_in_text, hide_values
 
 LogFormat = Literal["auto", "json", "pretty"]
