@@ -11,6 +11,7 @@ from atoll.storage.database import (
     MigrationFailed,
     NotNullViolated,
     Reading,
+    ReadOnlyDatabase,
     Row,
     StatementFailed,
     Transaction,
@@ -19,7 +20,7 @@ from atoll.storage.database import (
     Value,
 )
 from atoll.storage.migrations import Migration, load_migrations
-from atoll.storage.opening import open_database
+from atoll.storage.opening import open_database, open_read_only
 
 __all__ = [
     "CheckViolated",
@@ -32,6 +33,7 @@ __all__ = [
     "Migration",
     "MigrationFailed",
     "NotNullViolated",
+    "ReadOnlyDatabase",
     "Reading",
     "Row",
     "StatementFailed",
@@ -41,4 +43,5 @@ __all__ = [
     "Value",
     "load_migrations",
     "open_database",
+    "open_read_only",
 ]

@@ -108,24 +108,12 @@ ReadBody: TypeAlias = Callable[[Reading], Coroutine[Any, Any, T]]
 TransactionBody: TypeAlias = Callable[[Transaction], Coroutine[Any, Any, T]]
 
 
-class Database(Protocol):
-    """One service's database. Enter it as an async context manager before use; leaving closes its connections.
+class ReadOnlyDatabase(Protocol):
+    """A service's database for those who only look at it: nothing in it can be changed.
 
-    Any number of tasks of one event loop may use it at once. Errors are those of this module's tree.
+    Enter it as an async context manager before use; leaving closes its connections. Any number of tasks of one
+    event loop may use it at once. Errors are those of this module's tree.
     """
-
-    async def transaction(self, body: TransactionBody[T]) -> T:
-        """Run `body` in one transaction, and return its result once that is durable.
-
-        The body may await nothing but its transaction; an adapter raises `TransactionSuspended` if it does.
-        It may run more than once (after a deadlock, say), so its only effects are those in the database. When
-        it raises, its changes are undone and the error reaches the caller, but not before everything that the
-        body can have seen is durable. A statement that fails dooms its transaction, even when the body hides
-        the error: to go on, ask first (`ON CONFLICT DO NOTHING`, and count). When the commit fails, every
-        caller whose changes went with it gets `CommitFailed` or `DatabaseUnavailable`, and none of the
-        changes is there. A caller that is cancelled changes nothing for others; its own changes are there
-        whole or not at all.
-        """
 
     async def read(self, body: ReadBody[T]) -> T:
         """Run `body` on one unchanging view of everything durable; never waits for a writer.
@@ -143,6 +131,32 @@ class Database(Protocol):
     def stream(self, sql: str, *values: Value, batch: int = 1000) -> AsyncIterator[Row]:
         """The rows of a long question, fetched `batch` at a time aside from all other work."""
 
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+class Database(ReadOnlyDatabase, Protocol):
+    """One service's database, for the service whose own it is."""
+
+    async def transaction(self, body: TransactionBody[T]) -> T:
+        """Run `body` in one transaction, and return its result once that is durable.
+
+        The body may await nothing but its transaction; an adapter raises `TransactionSuspended` if it does.
+        It may run more than once (after a deadlock, say), so its only effects are those in the database. When
+        it raises, its changes are undone and the error reaches the caller, but not before everything that the
+        body can have seen is durable. A statement that fails dooms its transaction, even when the body hides
+        the error: to go on, ask first (`ON CONFLICT DO NOTHING`, and count). When the commit fails, every
+        caller whose changes went with it gets `CommitFailed` or `DatabaseUnavailable`, and none of the
+        changes is there. A caller that is cancelled changes nothing for others; its own changes are there
+        whole or not at all.
+        """
+
     async def migrate(self, migrations: Sequence[Migration]) -> list[Migration]:
         """Bring the schema to the last of `migrations`, each in one transaction; return those applied now.
 
@@ -152,12 +166,3 @@ class Database(Protocol):
 
     async def check(self) -> None:
         """Return when the database answers; raise `DatabaseUnavailable` when not. For readiness."""
-
-    async def __aenter__(self) -> Self: ...
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...

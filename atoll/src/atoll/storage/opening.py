@@ -3,8 +3,8 @@
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from atoll.clock import Clock
-from atoll.storage.database import Database
-from atoll.storage.sqlite import SqliteDatabase
+from atoll.storage.database import Database, ReadOnlyDatabase
+from atoll.storage.sqlite import ReadOnlySqlite, SqliteDatabase
 
 _EXAMPLE = "write sqlite:///data/orders.db, or sqlite:////var/lib/orders.db for an absolute path"
 
@@ -15,9 +15,22 @@ def open_database(url: str, *, clock: Clock | None = None) -> Database:
     After `sqlite:///` comes the path of a file, relative to the working directory unless it starts with `/`.
     ValueError says what is wrong with any other URL, without a password that it may hold.
     """
+    return SqliteDatabase(_file_at(url), clock=clock)
+
+
+def open_read_only(url: str) -> ReadOnlyDatabase:
+    """The database at `url` for somebody who only looks at it, while its service runs or afterwards.
+
+    To be entered before use, which raises `DatabaseUnavailable` when there is no such database. ValueError as for
+    `open_database`.
+    """
+    return ReadOnlySqlite(_file_at(url))
+
+
+def _file_at(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
-        return SqliteDatabase(_file_of(parts), clock=clock)
+        return _file_of(parts)
     if parts.scheme in ("postgres", "postgresql"):
         raise ValueError(f"PostgreSQL is not supported yet; {_EXAMPLE}.")
     if parts.scheme:

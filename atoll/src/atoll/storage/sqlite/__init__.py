@@ -9,6 +9,7 @@ One connection writes and checkpoints, one reads on the event loop, and every st
     reading.py       short reads on the loop
     streaming.py     long reads in threads
     migrating.py     the schema
+    read_only.py     ReadOnlySqlite: for those who only look
     connections.py   how a connection is opened
     statements.py    `$1` → `?1`, and what a statement may not be
     errors.py        SQLite's errors → the port's
@@ -18,5 +19,6 @@ and POSIX locks do not keep two copies in one process apart.
 """
 
 from atoll.storage.sqlite.database import SqliteDatabase
+from atoll.storage.sqlite.read_only import ReadOnlySqlite
 
-__all__ = ["SqliteDatabase"]
+__all__ = ["ReadOnlySqlite", "SqliteDatabase"]

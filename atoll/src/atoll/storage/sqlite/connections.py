@@ -32,6 +32,20 @@ def open_for_reading(path: Path, vfs: str | None, patience: float) -> apsw.Conne
     return connection
 
 
+def open_read_only(path: Path, vfs: str | None, patience: float) -> apsw.Connection:
+    """A connection to a file that is there already, which leaves it and its WAL as they are."""
+    if not path.is_file():
+        raise DatabaseUnavailable(f"There is no database {path}.")
+    try:
+        connection = apsw.Connection(
+            str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs, statementcachesize=CACHED_STATEMENTS
+        )
+    except apsw.Error as error:
+        raise DatabaseUnavailable(f"The database {path} cannot be opened: {error}") from error
+    wait_for_lock(connection, patience)
+    return connection
+
+
 def wait_for_lock(connection: apsw.Connection, patience: float) -> None:
     """Let statements wait up to `patience` seconds for another process; 0 makes them fail at once.
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeAlias, TypeVar
 
 import apsw
 
@@ -19,23 +19,26 @@ from atoll.storage.sqlite.statements import native
 THREADS = 4
 CLOSED = "The database was closed while it was read."
 
+Connect: TypeAlias = Callable[[Path, str | None, float], apsw.Connection]
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Streams:
-    """The long reads of one database."""
+    """The long reads of one database; `connect` opens a connection for each."""
 
-    def __init__(self, path: Path, vfs: str | None, lock_timeout: float) -> None:
+    def __init__(self, path: Path, vfs: str | None, lock_timeout: float, connect: Connect = open_for_reading) -> None:
         self._path = path
         self._vfs = vfs
         self._lock_timeout = lock_timeout
+        self._connect = connect
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="stream")
         self._running: set[_Rows] = set()
 
     async def rows(self, sql: str, values: tuple[Value, ...], batch: int) -> AsyncGenerator[Row, None]:
         """The rows as they are at the first batch, fetched `batch` at a time."""
-        rows = _Rows(self._path, self._vfs, self._lock_timeout)
+        rows = _Rows(self._path, self._vfs, self._lock_timeout, self._connect)
         self._running.add(rows)
         try:
             await self._in_thread(rows.start, native(sql), values)
@@ -68,10 +71,11 @@ class Streams:
 class _Rows:
     """The rows of one question. Its methods block, take turns, and may be called from any thread."""
 
-    def __init__(self, path: Path, vfs: str | None, lock_timeout: float) -> None:
+    def __init__(self, path: Path, vfs: str | None, lock_timeout: float, connect: Connect) -> None:
         self._path = path
         self._vfs = vfs
         self._lock_timeout = lock_timeout
+        self._connect = connect
         self._turn = threading.Lock()
         self._engine: apsw.Connection | None = None
         self._cursor: apsw.Cursor | None = None
@@ -79,7 +83,7 @@ class _Rows:
 
     def start(self, sql: str, values: tuple[Value, ...]) -> None:
         with self._turn:
-            self._engine = open_for_reading(self._path, self._vfs, self._lock_timeout)
+            self._engine = self._connect(self._path, self._vfs, self._lock_timeout)
             wait_for_lock(self._engine, self._lock_timeout)
             try:
                 self._cursor = self._engine.execute(sql, values)
