@@ -93,6 +93,10 @@ def test_methods_that_may_be_repeated_only_with_a_key(method: str) -> None:
     assert "Idempotency-Key: k" in head(build(method, idempotency_key="k"))
 
 
+def test_a_key_may_come_as_a_header_too() -> None:
+    assert build("POST", headers={"idempotency-key": "k"}).repeatable
+
+
 def test_a_body_in_pieces_is_there_only_once() -> None:
     assert not build("PUT", body=pieces()).repeatable
 

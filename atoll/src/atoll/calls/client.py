@@ -232,7 +232,7 @@ class ServiceClient:
 
     async def _to_instance(self, request: CallRequest, timeouts: Timeouts, exchange: E) -> E:
         upstream = self._choose(request)
-        request.tried.append(upstream)
+        request.tried += (upstream,)
         try:
             await self._attempt(request, timeouts, upstream, exchange)
             if not 200 <= exchange.status < 300:

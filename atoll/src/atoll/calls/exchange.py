@@ -27,6 +27,8 @@ class Exchange:
     Cancelling the task that waits abandons the exchange: its connection closes, and nothing is left behind.
     """
 
+    __slots__ = ("_connection", "_ended", "_fault", "_loop", "_sender", "_timer", "_waiter", "fields", "status")
+
     def __init__(self) -> None:
         self.status = 0
         self.fields: Fields = []
@@ -159,6 +161,8 @@ class Exchange:
 class WholeExchange(Exchange):
     """The answer as a whole, of at most `limit` bytes."""
 
+    __slots__ = ("_limit", "_parts", "_size")
+
     def __init__(self, limit: int) -> None:
         super().__init__()
         self._limit = limit
@@ -183,6 +187,8 @@ class WholeExchange(Exchange):
 
 class StreamedExchange(Exchange):
     """The head first, then the body piece by piece, no faster than it is taken."""
+
+    __slots__ = ("_parts", "_size")
 
     def __init__(self) -> None:
         super().__init__()

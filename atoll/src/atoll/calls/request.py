@@ -1,7 +1,7 @@
 """What is asked of another service, checked and written as the head of an HTTP/1.1 request."""
 
 from collections.abc import AsyncIterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
@@ -15,6 +15,7 @@ QueryValue: TypeAlias = str | int | float | bool | None
 Query: TypeAlias = Mapping[str, QueryValue | Sequence[QueryValue]]
 """Query parameters: None is left out, a bool is `true` or `false`, a sequence repeats its name."""
 
+_USUAL_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 _OURS = frozenset(
     (
         *("host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect"),
@@ -35,7 +36,8 @@ class CallRequest:
     repeatable: bool
     deadline: float
     """A moment of the client's `Clock.monotonic()`."""
-    tried: list[Upstream] = field(default_factory=list)
+    tried: tuple[Upstream, ...] = ()
+    """Where it was sent so far, the last one last."""
 
     def __repr__(self) -> str:
         return f"<CallRequest {self.method} {self.target}>"  # never the fields: a token is among them
@@ -75,12 +77,12 @@ def build_request(
     repeated request must be the same: a body that is iterated is gone once it was, and is never sent again.
     """
     target = _target(path, query)
-    if not is_token(method.encode()) or not is_target(target.encode()):
+    if not (method in _USUAL_METHODS or is_token(method.encode())) or not is_target(target.encode()):
         raise ValueError(f"{method!r} {target!r} cannot be asked for; quote ids with atoll.calls.path()")
     lines = _checked(headers) if headers else {}
-    framing, content = _framed(method, body, lines)
     if idempotency_key is not None:
         lines |= _checked({"Idempotency-Key": idempotency_key})
+    framing, content = _framed(method, body, lines)
     if authorization is not None:
         lines.setdefault("authorization", f"Authorization: {authorization}\r\n")
     return CallRequest(
@@ -88,7 +90,7 @@ def build_request(
         target=target,
         fields="".join(lines.values()) + framing,
         body=content,
-        repeatable=(method in REPEATABLE_METHODS or idempotency_key is not None) and _is_whole(content),
+        repeatable=(method in REPEATABLE_METHODS or "idempotency-key" in lines) and _is_whole(content),
         deadline=deadline,
     )
 
