@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from atoll.runner.data_folder import DataFolder
@@ -76,6 +77,17 @@ def test_in_production_no_secret_is_made_up(surroundings: Callable[..., Surround
 
     assert "SERVICE_SECRET" not in environment
     assert not (folder.path / "secrets").exists()
+
+
+def test_production_may_be_said_in_the_file(folder: DataFolder) -> None:
+    system = msgspec.structs.replace(SYSTEM, settings={"environment": "production"})
+    ports = PortPlan(system.services)
+
+    said = Surroundings(system, ports, folder, "json", frozenset(system.services), environ={})
+    unsaid = Surroundings(system, ports, folder, "json", said.runs_here, environ={"ATOLL_ENV": "development"})
+
+    assert "SERVICE_SECRET" not in said.of_service("users")
+    assert "SERVICE_SECRET" in unsaid.of_service("users")
 
 
 def test_a_registry_elsewhere_may_be_named(surroundings: Callable[..., Surroundings]) -> None:

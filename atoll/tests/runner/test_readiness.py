@@ -48,10 +48,19 @@ async def test_a_json_list_is_no_object() -> None:
 
 
 async def test_silence_ends_with_the_patience() -> None:
-    async with await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0) as server:
+    left = asyncio.Event()
+
+    async def listen_only(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        left.set()
+
+    async with await asyncio.start_server(listen_only, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
 
         assert await ask(f"http://127.0.0.1:{port}", timeout=0.05) == Answer(0, {})
+        await left.wait()
 
 
 async def test_a_closed_port_is_no_answer(unused_port: Callable[[], int]) -> None:

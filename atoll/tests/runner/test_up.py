@@ -49,6 +49,14 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
+def is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
 class TestStart:
     async def test_services_start_in_the_order_of_their_needs_and_are_announced(self, running: Start) -> None:
         pair = await running(PAIR)
@@ -262,8 +270,7 @@ class TestNeverAnOrphan:
         await many.kill_runner()
 
         await eventually(lambda: not any(map(is_alive, pids)))
-        for port in ports:
-            socket.create_server(("127.0.0.1", port)).close()
+        await eventually(lambda: all(is_free(port) for port in ports))
 
     async def test_killing_the_runner_while_it_starts_leaves_nothing(self, starting: Start) -> None:
         silent = await starting(one("silent"))

@@ -37,6 +37,7 @@ async def broken_shop() -> AsyncIterator[str]:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b'HTTP/1.1 500 Oops\r\nConnection: close\r\n\r\n{"error": "Something went wrong on our side."}')
         writer.close()
+        await writer.wait_closed()
 
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

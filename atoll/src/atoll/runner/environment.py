@@ -72,10 +72,13 @@ class Surroundings:
         return {"REGISTRY_URL": url} if url else {}
 
     def _secrets(self, names: tuple[str, ...]) -> dict[str, str]:
-        missing = [name for name in names if not self._is_given(name)]
-        if self.environ.get("ATOLL_ENV") == "production":
+        if self._is_production():
             return {}
-        return {name.upper(): self.folder.secret(name) for name in missing}
+        return {name.upper(): self.folder.secret(name) for name in names if not self._is_given(name)}
+
+    def _is_production(self) -> bool:
+        given = self.environ.get("ATOLL_ENV") or self.system.settings.get("environment")
+        return given == "production"
 
     def _is_given(self, secret: str) -> bool:
         return any(self.environ.get(secret.upper() + suffix) for suffix in ("", "_FILE"))

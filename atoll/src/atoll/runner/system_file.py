@@ -75,11 +75,15 @@ class CommandSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class System(msgspec.Struct, frozen=True, kw_only=True):
-    """A system file without mistakes. `first_call` is a path to try at the gateway once everything is up."""
+    """A system file without mistakes. `first_call` is a path to try at the gateway once everything is up.
+
+    `settings` are those of every service, as they are in the file.
+    """
 
     path: Path
     name: str
     first_call: str
+    settings: dict[str, Any] = {}
     services: dict[str, ServiceSpec]
     commands: dict[str, CommandSpec]
 
@@ -135,6 +139,7 @@ def read_system(path: Path) -> System:
         path=path.resolve(),
         name=about.name,
         first_call=about.first_call,
+        settings=page.settings,
         services=services,
         commands=commands,
     )
