@@ -285,6 +285,22 @@ async def test_a_post_with_a_key_is_sent_again_with_the_same_key(end: str) -> No
         assert second.fields["traceparent"] != first.fields["traceparent"]
 
 
+async def test_a_post_without_a_key_goes_to_no_connection_that_is_closed_already() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        port = listener.getsockname()[1]
+        async with ServiceClient("products", FixedDirectory({"products": f"http://127.0.0.1:{port}"})) as client:
+            (upstream,) = client._upstreams.current()
+            upstream.pool.release(await upstream.pool.acquire())
+            listener.accept()[0].close()
+
+            call = asyncio.create_task(client.post("/"))
+            peer, _ = await asyncio.to_thread(listener.accept)
+            with peer:
+                peer.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+                await call
+
+
 async def test_an_attempt_that_takes_too_long_is_made_again() -> None:
     async def slow_once(peer: Peer) -> None:
         if peer.number == 1:

@@ -117,3 +117,4 @@ def test_its_text_holds_the_evidence(given: dict[str, Any], text: str) -> None:
     error.attempts = given.get("attempts", 0)
 
     assert str(error) == text
+    assert repr(error) == f"<ConnectionLost {text}>"

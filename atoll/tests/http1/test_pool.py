@@ -258,6 +258,24 @@ async def test_a_connection_that_the_server_closed_is_not_handed_out() -> None:
         assert server.connections == 5
 
 
+@pytest.mark.parametrize("last_words", [b"", b"HTTP/1.1 408 Request Timeout\r\n\r\n"])
+async def test_a_careful_caller_gets_none_that_the_server_has_closed_a_moment_ago(last_words: bytes) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with ConnectionPool(*listener.getsockname()) as pool:
+            connection = await pool.acquire()
+            peer, _ = listener.accept()
+            with peer:
+                pool.release(connection)
+                assert pool.take(careful=True) is connection
+                pool.release(connection)
+                peer.sendall(last_words)
+            # Nothing awaited since: the event loop cannot know.
+            assert connection.usable
+
+            assert pool.take(careful=True) is None
+            assert not connection.usable
+
+
 async def test_a_server_that_closes_at_once_is_either_refused_or_noticed() -> None:
     async def slam(peer: Peer) -> None:
         peer.reset()

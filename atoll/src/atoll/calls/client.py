@@ -260,7 +260,7 @@ class ServiceClient:
         until = min(now + timeouts.attempt, request.deadline)
         if until <= now:
             raise TimedOut("the time for the call is up", nothing_was_sent=True)
-        connection = upstream.pool.take()
+        connection = upstream.pool.take(careful=not request.repeatable)
         if connection is None:
             connection = await self._connection(upstream, until - now)
             now = self._clock.monotonic()

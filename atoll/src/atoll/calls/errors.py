@@ -44,6 +44,9 @@ class CallError(Exception):
         tries = f" (attempt {self.attempts})" if self.attempts > 1 else ""
         return f"{self.service}{where}: {self.message}{tries}"
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self}>"
+
     def as_problem(self) -> Problem:
         """What our own caller is told; the words say nothing of our inside but the service's name."""
         return Unavailable(f"The {self.service} service cannot be reached now.")

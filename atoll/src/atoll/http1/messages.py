@@ -1,12 +1,11 @@
-"""HTTP/1.1 messages as bytes: heads written, fields looked up, bodies framed (RFC 9112).
+"""HTTP/1.1 messages as bytes: fields looked up and checked, bodies framed (RFC 9112).
 
 Fields travel as they came, a list of (name, value) pairs of bytes, because that is what costs least; names
 keep their case, values may have white space at their end.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from http import HTTPStatus
+from collections.abc import Sequence
 from typing import TypeAlias
 
 Field: TypeAlias = tuple[bytes, bytes]
@@ -18,23 +17,6 @@ LAST_CHUNK = b"0\r\n\r\n"
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FIELD_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 _TARGET = re.compile(rb"/[\x21-\x22\x24-\x7e]*")
-_REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
-
-
-def request_head(method: bytes, target: bytes, fields: Iterable[Field]) -> bytes:
-    """The head of a request, the empty line included. Writes what it is given: check foreign values first."""
-    lines = [b"%b %b HTTP/1.1\r\n" % (method, target)]
-    lines += [b"%b: %b\r\n" % field for field in fields]
-    lines.append(b"\r\n")
-    return b"".join(lines)
-
-
-def answer_head(status: int, fields: Iterable[Field]) -> bytes:
-    """The head of an answer, the empty line included. Writes what it is given: check foreign values first."""
-    lines = [b"HTTP/1.1 %d %b\r\n" % (status, _REASONS.get(status, b""))]
-    lines += [b"%b: %b\r\n" % field for field in fields]
-    lines.append(b"\r\n")
-    return b"".join(lines)
 
 
 def chunk(data: bytes) -> bytes:

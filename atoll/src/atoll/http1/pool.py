@@ -86,25 +86,34 @@ class ConnectionPool:
         """Whether it was drained or closed, and its last connection is gone."""
         return self._all_closed.is_set()
 
-    def take(self) -> ClientConnection | None:
-        """An idle connection, at once; None when there is none. Never overtakes who waits in `acquire`."""
+    def take(self, *, careful: bool = False) -> ClientConnection | None:
+        """An idle connection, at once; None when there is none. Never overtakes who waits in `acquire`.
+
+        `careful`: look at the connection first, and not only at what the event loop has told us. For requests
+        that cannot be repeated: it leaves no more than a server's close that is on its way.
+        """
         while self._idle_since:
             connection, _ = self._idle_since.popitem()
-            if connection.usable:
-                self.reused += 1
-                return connection
+            if not connection.usable:
+                continue
+            if careful and not connection.looks_alive():
+                connection.close()
+                continue
+            self.reused += 1
+            return connection
         return None
 
-    async def acquire(self) -> ClientConnection:
+    async def acquire(self, *, careful: bool = False) -> ClientConnection:
         """An idle connection, a new one, or, when there are too many, the next that gets free.
 
         Start the request before you await anything else. Waits without limit for its turn: bound it with
-        `asyncio.timeout`. Cancelling it leaks nothing. Raises `CannotConnect` and `PoolClosed`.
+        `asyncio.timeout`. Cancelling it leaks nothing. `careful` is as in `take`. Raises `CannotConnect` and
+        `PoolClosed`.
         """
         while True:
             if self._closing:
                 raise self._closed()
-            connection = self.take()
+            connection = self.take(careful=careful)
             if connection is not None:
                 return connection
             if self._has_room():
