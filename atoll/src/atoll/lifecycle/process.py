@@ -24,7 +24,6 @@ from atoll.lifecycle.uvicorn_listener import UvicornListener
 from atoll.observability.logging import configure_logging, get_logger
 from atoll.running import ResourceFailed
 from atoll.settings import ServiceSettings, SettingsInvalid, load_settings
-from atoll.storage.database import DatabaseError
 
 S = TypeVar("S", bound=ServiceSettings)
 
@@ -33,8 +32,6 @@ BAD_SETTINGS = 2
 
 STOP_MARGIN = 10.0
 """Seconds beyond the graceful timeout for everything else of a stop: jobs, resources, threads."""
-
-_FORESEEN = (StartFailed, DatabaseError, ConnectionError)
 
 log = get_logger()
 
@@ -146,12 +143,19 @@ def _failed(error: Exception, line: SupervisorLine) -> int:
     cause = error.__cause__ if isinstance(error, ResourceFailed) and error.half == "start" else error
     if isinstance(cause, SettingsInvalid):
         log.error("cannot start", reason=str(cause))
-    elif isinstance(cause, _FORESEEN):
+    elif _foreseen(cause):
         log.error("cannot start", reason=str(error))
     else:
         log.critical("process failed", exc_info=error)
     line.failed(str(error))
     return BAD_SETTINGS if isinstance(cause, SettingsInvalid) else FAILED
+
+
+def _foreseen(error: BaseException | None) -> bool:
+    """Whether a sentence says it all: something is not to be had, and the code is not to blame."""
+    from atoll.storage.database import DatabaseError  # costs memory in services without a database
+
+    return isinstance(error, StartFailed | DatabaseError | ConnectionError)
 
 
 def _log_stray_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
