@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import AsyncIterable
 
 from atoll.http1.client_connection import ClientConnection
-from atoll.http1.errors import ConnectionFault, InvalidAnswer
+from atoll.http1.errors import ConnectionEnded, ConnectionFault, InvalidAnswer
 from atoll.http1.messages import LAST_CHUNK, Fields, chunk
 
 HIGH_WATER = 64 * 1024
@@ -88,7 +88,7 @@ class Exchange:
         """Close the connection unless the answer is whole."""
         if not self._ended:
             self._connection.abandon(self)
-            self.fail(InvalidAnswer("The answer was abandoned."))
+            self.fail(ConnectionEnded("The answer was abandoned."))
 
     def fail(self, fault: BaseException) -> None:
         """The answer will never be whole, because of `fault`; the first one counts."""
