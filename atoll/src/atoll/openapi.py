@@ -124,13 +124,23 @@ def _operation(endpoint: Endpoint, operation_id: str, schemas: _Schemas) -> Json
     parameters = [parameter.as_json(schemas) for parameter in _parameters(endpoint)]
     if parameters:
         operation["parameters"] = parameters
-    if endpoint.signature.body is not None:
-        body = endpoint.signature.body
-        content = {wire.MEDIA_TYPE: {"schema": schemas.of(body.type)}}
-        operation["requestBody"] = {"required": body.default is REQUIRED, "content": content}
+    request_body = _request_body(endpoint, schemas)
+    if request_body is not None:
+        operation["requestBody"] = request_body
     operation["responses"] = {**_success(endpoint, schemas), **_failures(endpoint, schemas)}
     operation.update(_security(endpoint))
     return operation
+
+
+def _request_body(endpoint: Endpoint, schemas: _Schemas) -> Json | None:
+    body = endpoint.signature.body
+    if body is not None:
+        content = {wire.MEDIA_TYPE: {"schema": schemas.of(body.type)}}
+        return {"required": body.default is REQUIRED, "content": content}
+    request = endpoint.signature.request
+    if request is not None and request.media is not None:
+        return {"required": True, "content": {type_: {"schema": {"type": "string"}} for type_ in request.media.types}}
+    return None
 
 
 def _words(endpoint: Endpoint) -> Json:
@@ -239,6 +249,8 @@ def _implied_problems(endpoint: Endpoint) -> Iterator[type[Problem]]:
         yield problems.NotFound
     if signature.body is not None:
         yield from (problems.BadRequest, problems.ContentTooLarge, problems.UnsupportedMediaType)
+    if signature.request is not None and signature.request.media is not None:
+        yield from (problems.ContentTooLarge, problems.UnsupportedMediaType, problems.InvalidFields)
     if signature.body is not None or signature.query is not None or signature.headers:
         yield problems.InvalidFields
 

@@ -1,6 +1,6 @@
 """Typed handlers: path, query, header, body and caller by annotation."""
 
-from atoll.endpoints.annotations import Admin, CallingService, HasRole, Header, IsService, Query, Requirement
+from atoll.endpoints.annotations import Admin, CallingService, HasRole, Header, IsService, Media, Query, Requirement
 from atoll.endpoints.answers import Content, Reply, Stream
 from atoll.endpoints.endpoint import Endpoint
 from atoll.endpoints.request import Request
@@ -18,6 +18,7 @@ __all__ = [
     "HasRole",
     "Header",
     "IsService",
+    "Media",
     "Query",
     "Reply",
     "Request",

@@ -27,6 +27,18 @@ class Query:
     """
 
 
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A body that is not JSON and that the handler reads itself: `Annotated[Request, Media(("text/csv",))]`.
+
+    Any other media type or charset, and a compressed body, are refused (415); so is every query parameter (422).
+    A body that names no charset is let through; `charsets` are in lower case.
+    """
+
+    types: tuple[str, ...]
+    charsets: tuple[str, ...] = ("utf-8", "utf8")
+
+
 class Requirement(Protocol):
     """What the caller must be to be let in: `Annotated[Principal, HasRole("admin")]`."""
 

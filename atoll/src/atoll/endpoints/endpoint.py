@@ -61,11 +61,12 @@ def _direct_readers(signature: Signature) -> tuple[tuple[str, Callable[[Request]
     readers = [(parameter.name, parameter.reader()) for parameter in signature.path]
     readers += [(parameter.name, parameter.reader()) for parameter in signature.headers]
     if signature.request is not None:
-        readers.append((signature.request.name, lambda request: request))
+        readers.append((signature.request.name, signature.request.reader()))
     return tuple(readers)
 
 
 def _query_reader(signature: Signature) -> Callable[[Request], Mapping[str, Any]] | None:
     if signature.query is not None:
         return signature.query.reader()
-    return None if signature.request is not None else refuse_any_query
+    reads_it_itself = signature.request is not None and signature.request.media is None
+    return None if reads_it_itself else refuse_any_query

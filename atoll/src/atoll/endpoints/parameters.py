@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from atoll import context, wire
-from atoll.endpoints.annotations import Requirement
+from atoll.endpoints.annotations import Media, Requirement
 from atoll.endpoints.request import Request
 from atoll.endpoints.texts import QueryString, TextValue, split_query
 from atoll.identity.authenticator import Authenticator
@@ -110,9 +110,34 @@ def refuse_any_query(request: Request) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class RequestParameter:
-    """The request itself."""
+    """The request itself; with a body of these media types, when they are given."""
 
     name: str
+    media: Media | None = None
+
+    def reader(self) -> Read:
+        media = self.media
+        if media is None:
+            return lambda request: request
+
+        def read(request: Request) -> Request:
+            _refuse_other_media(request.header_bytes, media)
+            return request
+
+        return read
+
+
+def _refuse_other_media(headers: Mapping[bytes, bytes], media: Media) -> None:
+    _refuse_compressed(headers)
+    content_type = headers.get(b"content-type", b"").decode("latin-1").lower()
+    media_type, _, parameters = content_type.partition(";")
+    wanted = " or ".join(media.types)
+    if media_type.strip() not in media.types:
+        raise UnsupportedMediaType(f"{content_type or 'A body without a Content-Type'} is not taken; send {wanted}.")
+    charset = _charset(parameters)
+    if charset and charset not in media.charsets:
+        known = " or ".join(media.charsets)
+        raise UnsupportedMediaType(f"The charset {charset} is not taken; send {wanted} in {known}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,15 +201,18 @@ class BodyParameter:
 
 
 def _refuse_other_content(headers: Mapping[bytes, bytes]) -> None:
-    encoding = headers.get(b"content-encoding", b"identity")
-    if encoding.lower() != b"identity":
-        raise UnsupportedMediaType("The body must not be compressed.", headers={"Accept-Encoding": "identity"})
+    _refuse_compressed(headers)
     media_type = headers.get(b"content-type")
     if media_type is None:
         if _has_body(headers):
             raise UnsupportedMediaType("The body has no Content-Type; application/json is needed.")
     elif not is_json(media_type):
         raise UnsupportedMediaType(f"{media_type.decode('latin-1')} is not understood; send application/json.")
+
+
+def _refuse_compressed(headers: Mapping[bytes, bytes]) -> None:
+    if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+        raise UnsupportedMediaType("The body must not be compressed.", headers={"Accept-Encoding": "identity"})
 
 
 def _has_body(headers: Mapping[bytes, bytes]) -> bool:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Protocol, TypeVar, Union, get_args, get_origi
 import msgspec
 
 from atoll import wire
-from atoll.endpoints.annotations import Header, Query
+from atoll.endpoints.annotations import Header, Media, Query
 from atoll.endpoints.parameters import (
     REQUIRED,
     BodyParameter,
@@ -144,7 +144,7 @@ class _SignatureReader:
         elif _is_principal(parameter.type):
             self._callers.append(self._caller(parameter))
         elif parameter.type is Request:
-            self._requests.append(RequestParameter(parameter.name))
+            self._requests.append(self._request_parameter(parameter))
         elif header := parameter.marked_by(Header):
             self._headers.append(self._header(parameter, header))
         elif parameter.marked_by(Query) or Query in parameter.extras:
@@ -177,6 +177,12 @@ class _SignatureReader:
         if not is_text_type(parameter.annotation):
             raise self._mistake(f"the header {header.name} must be a scalar such as str or int.")
         return HeaderParameter(parameter.name, header.name, parameter.annotation, _absent_value(parameter))
+
+    def _request_parameter(self, parameter: _Parameter) -> RequestParameter:
+        media = parameter.marked_by(Media)
+        if media is not None and self._route.method in _METHODS_WITHOUT_BODY:
+            raise self._mistake(f"{parameter.name} wants a body, which {self._route.method} requests do not have.")
+        return RequestParameter(parameter.name, media)
 
     def _body_parameter(self, parameter: _Parameter) -> BodyParameter:
         try:
