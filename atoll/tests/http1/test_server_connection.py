@@ -42,7 +42,7 @@ class Echo:
         self.on_begin: Callable[[RequestHead, ServerConnection], bool] = lambda head, connection: False
 
     def begin(self, head: RequestHead, connection: ServerConnection) -> "EchoExchange | None":
-        self.taken.append(Taken(head.method, head.target, head.fields))
+        self.taken.append(Taken(head.method, head.target, list(head.fields.items())))
         self.connections.append(connection)
         self.note()
         if self.on_begin(head, connection):
@@ -102,7 +102,7 @@ class Silent(Echo):
     """Answers nothing by itself."""
 
     def begin(self, head: RequestHead, connection: ServerConnection) -> EchoExchange | None:
-        self.taken.append(Taken(head.method, head.target, head.fields))
+        self.taken.append(Taken(head.method, head.target, list(head.fields.items())))
         self.connections.append(connection)
         self.note()
         return SilentExchange(self, self.taken[-1], connection)

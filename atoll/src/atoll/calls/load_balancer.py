@@ -36,5 +36,8 @@ class PowerOfTwoChoices:
     def choose(self, candidates: Sequence[C]) -> C:
         if len(candidates) == 1:
             return candidates[0]
-        one, other = self._chance.sample(candidates, 2)
+        count = len(candidates)
+        first = int(self._chance.random() * count)
+        second = int(self._chance.random() * (count - 1))
+        one, other = candidates[first], candidates[second + (second >= first)]
         return other if other.in_flight < one.in_flight else one

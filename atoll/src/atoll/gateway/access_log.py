@@ -1,39 +1,28 @@
-"""One line for each request, cheap enough to be always on: gathered, and written together.
+"""One line for each visit, cheap enough to be always on.
 
 The lines are those of `atoll.observability.logging` with "request" as their `event`. JSON is written here, because the
 way through structlog costs ten times as much; people on a terminal get it through structlog.
 """
 
-import asyncio
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 import orjson
 
+from atoll.gateway.visit import Visit
 from atoll.observability.logging import LogFormat, LogLevel, get_logger
-
-FLUSH_INTERVAL = 0.2
-"""Seconds that a line may wait."""
-
-MAX_WAITING = 1000
-"""Lines; so many are written at once."""
 
 log = get_logger()
 
 
 class AccessLog:
-    """Gathers lines within an async context; leaving it writes what still waits.
-
-    `stream` takes JSON; None sends the lines through structlog.
-    """
+    """Writes JSON to `stream`; without one, lines go through structlog."""
 
     def __init__(self, service: str, stream: TextIO | None) -> None:
         self._service = service
         self._stream = stream
-        self._waiting: list[bytes] = []
-        self._timer: asyncio.TimerHandle | None = None
 
     @classmethod
     def fitting(cls, service: str, log_format: LogFormat, log_level: LogLevel) -> "AccessLog | None":
@@ -43,35 +32,46 @@ class AccessLog:
         pretty = log_format == "pretty" or (log_format == "auto" and sys.stdout.isatty())
         return cls(service, None if pretty else sys.stdout)
 
-    def write(self, fields: dict[str, Any]) -> None:
-        """One line; it may wait for others."""
+    def write(self, visits: Iterable[tuple[Visit, float, float]]) -> None:
+        """The lines of visits, each with the seconds that it took and the Unix time at which it was over.
+
+        A reader that is gone, or a full disk, must not hurt the gateway.
+        """
         if self._stream is None:
-            log.info("request", **fields)
+            for visit, seconds, _ in visits:
+                log.info("request", **_fields(visit, seconds))
             return
-        line = {"time": datetime.now(UTC), "level": "info", "service": self._service, "event": "request", **fields}
-        self._waiting.append(orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
-        if len(self._waiting) >= MAX_WAITING:
-            self.flush()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(FLUSH_INTERVAL, self.flush)
+        lines = b"".join(self._line(*each) for each in visits).decode()
+        try:
+            self._stream.write(lines)
+            self._stream.flush()
+        except (OSError, ValueError):
+            return
 
-    def flush(self) -> None:
-        """Write what waits. A reader that is gone must not hurt the gateway."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        lines, self._waiting = self._waiting, []
-        if lines and self._stream is not None:
-            try:
-                self._stream.write(b"".join(lines).decode())
-                self._stream.flush()
-            except (OSError, ValueError):
-                return
+    def _line(self, visit: Visit, seconds: float, ended: float) -> bytes:
+        line = {
+            "time": datetime.fromtimestamp(ended, UTC),
+            "level": "info",
+            "service": self._service,
+            "event": "request",
+            **_fields(visit, seconds),
+        }
+        return orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
 
-    async def __aenter__(self) -> Self:
-        return self
 
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.flush()
+def _fields(visit: Visit, seconds: float) -> dict[str, Any]:
+    """What a line says of a visit; never a query, which may hold secrets."""
+    return {
+        "trace_id": visit.trace_id,
+        "request_id": visit.request_id.decode("ascii"),
+        "client": visit.client_address,
+        "user": "" if visit.principal is None else visit.principal.subject,
+        "method": visit.head.method.decode("ascii"),
+        "path": visit.shown_path,
+        "route": visit.template,
+        "status": visit.status,
+        "bytes": visit.answer_bytes,
+        "seconds": round(seconds, 6),
+        "upstream": "" if visit.upstream is None else visit.upstream.authority,
+        "attempts": visit.attempts,
+    }

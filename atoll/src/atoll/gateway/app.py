@@ -14,6 +14,7 @@ from atoll.discovery.configured import ConfiguredDirectory
 from atoll.discovery.directory import Directory
 from atoll.endpoints import Content, Route
 from atoll.gateway.access_log import AccessLog
+from atoll.gateway.bookkeeping import Bookkeeping
 from atoll.gateway.client_address import TrustedProxies
 from atoll.gateway.gateway import Gateway
 from atoll.gateway.routes import RoutesInvalid, RoutingTable
@@ -61,23 +62,22 @@ def create_gateway(
         readiness["token keys"] = keys.check
     upstreams = UpstreamServices(routes.services, directory, max_connections=settings.max_connections_per_instance)
     readiness |= {service: partial(upstreams.check, service) for service in routes.services}
-    access_log = AccessLog.fitting(GATEWAY, settings.log_format, settings.log_level)
     metrics = CollectorRegistry()
+    books = Bookkeeping(HttpMetrics(metrics), AccessLog.fitting(GATEWAY, settings.log_format, settings.log_level))
     gateway = Gateway(
         routes,
         upstreams,
         TokenVerifier(keys, clock=clock),
-        HttpMetrics(metrics),
+        books,
         clock,
-        access_log=access_log,
         tracer=Tracer(settings.trace_sample_ratio),
         trusted_proxies=TrustedProxies(settings.trusted_proxies),
         max_in_flight=settings.max_in_flight,
     )
     operations = Service(
         GATEWAY,
-        [Route("GET", "/metrics", _Exposition(metrics).answer)],
-        resources=[*resources, upstreams, *([access_log] if access_log else [])],
+        [Route("GET", "/metrics", _Exposition(metrics, books).answer)],
+        resources=[*resources, upstreams, books],
         readiness=readiness,
         version=settings.version,
         clock=clock,
@@ -95,10 +95,12 @@ def create_gateway(
 class _Exposition:
     """`/metrics` of what goes through the door, in place of that of the few requests on the port for operations."""
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, books: Bookkeeping) -> None:
         self._registry = registry
+        self._books = books
 
     async def answer(self) -> Content:
+        self._books.settle()
         return Content(exposition(self._registry), EXPOSITION_TYPE)
 
 

@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Callable
 
 from atoll.clock import Clock
-from atoll.gateway.access_log import AccessLog
+from atoll.gateway.bookkeeping import Bookkeeping
 from atoll.gateway.client_address import TrustedProxies
 from atoll.gateway.own_answers import problem_answer
 from atoll.gateway.proxy_exchange import ProxyExchange
@@ -13,11 +13,10 @@ from atoll.gateway.routes import RoutingTable
 from atoll.gateway.trace import Tracer
 from atoll.gateway.upstream_services import UpstreamServices
 from atoll.gateway.visit import Visit
-from atoll.http1.request_head import RequestHead
+from atoll.http1.request_head import RequestFields, RequestHead
 from atoll.http1.server_connection import ServerConnection
 from atoll.identity.tokens import TokenVerifier
 from atoll.observability.logging import get_logger
-from atoll.observability.metrics import HttpMetrics
 from atoll.problems import InternalError, Problem, Unavailable
 
 log = get_logger()
@@ -31,10 +30,9 @@ class Gateway:
         routes: RoutingTable,
         upstreams: UpstreamServices,
         tokens: TokenVerifier,
-        metrics: HttpMetrics,
+        books: Bookkeeping,
         clock: Clock,
         *,
-        access_log: AccessLog | None = None,
         tracer: Tracer | None = None,
         trusted_proxies: TrustedProxies | None = None,
         max_in_flight: int = 4096,
@@ -43,17 +41,17 @@ class Gateway:
         self.upstreams = upstreams
         self.tokens = tokens
         self.clock = clock
-        self._metrics = metrics
-        self._access_log = access_log
+        self._books = books
         self._tracer = tracer or Tracer(ratio=0.0)
         self._trusted_proxies = trusted_proxies or TrustedProxies()
+        self._has_proxies = bool(self._trusted_proxies)
         self._max_in_flight = max_in_flight
         self._monotonic = clock.monotonic
         self._new_request_id = _request_ids()
 
     def begin(self, head: RequestHead, connection: ServerConnection) -> ProxyExchange | None:
         """Take a request; None when it is answered already."""
-        self._metrics.started()
+        self._books.began()
         visit = self._visit(head, connection)
         exchange = ProxyExchange(self, visit, connection)
         try:
@@ -62,15 +60,15 @@ class Gateway:
         except Problem as problem:
             exchange.refuse(problem)
         except Exception:
-            log.exception("request failed", request_id=visit.request_id)
+            log.exception("request failed", request_id=visit.request_id.decode("ascii"))
             exchange.refuse(InternalError())
         return None if exchange.finished else exchange
 
     def refusal(self, problem: Problem, head: RequestHead | None, connection: ServerConnection) -> tuple[bytes, bytes]:
         """Words for what the connection itself refuses; counted and logged here when no exchange did so before."""
         if head is None:
-            self._metrics.started()
-            visit = self._visit(RequestHead(b"_OTHER", b"", 1, []), connection)
+            self._books.began()
+            visit = self._visit(RequestHead(b"_OTHER", b"", 1, RequestFields()), connection)
             visit.status = problem.status
             self.finished(visit)
         else:
@@ -79,26 +77,22 @@ class Gateway:
 
     def finished(self, visit: Visit) -> None:
         """Count and log a request that is over."""
-        seconds = self._monotonic() - visit.started
-        method = visit.head.method.decode("ascii")
-        self._metrics.finished(visit.template, method, visit.status, seconds)
-        if self._access_log is not None:
-            self._access_log.write(visit.access_line(seconds))
+        self._books.over(visit, self._monotonic() - visit.started)
 
     def _visit(self, head: RequestHead, connection: ServerConnection) -> Visit:
         visit = Visit(head, connection.peer, self._monotonic(), self._new_request_id())
-        visit.traceparent = self._tracer.next_hop(visit.given.get(b"traceparent"))
-        if self._trusted_proxies:
+        visit.traceparent = self._tracer.next_hop(head.fields.get(b"traceparent"))
+        if self._has_proxies:
             visit.believe(self._trusted_proxies)
         return visit
 
     def _refuse_overload(self) -> None:
-        if self._metrics.active > self._max_in_flight:
+        if self._books.in_hand > self._max_in_flight:
             raise Unavailable("There are too many requests in hand.")
 
 
-def _request_ids() -> Callable[[], str]:
+def _request_ids() -> Callable[[], bytes]:
     """Ids that are unique in the system, and cheap: a random start for the process, and a count."""
-    process = secrets.token_hex(6)
-    count = itertools.count()
-    return lambda: f"{process}-{next(count):x}"
+    process = secrets.token_hex(6).encode("ascii")
+    count = itertools.count(1)
+    return lambda: b"%b-%x" % (process, next(count))

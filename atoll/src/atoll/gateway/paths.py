@@ -8,8 +8,9 @@ import re
 
 from atoll.problems import BadRequest
 
-_PREFIXES = (b"/api/v1/", b"/api/")
-"""Taken off before anything is matched or forwarded; the version may be left out."""
+_PREFIX = b"/api/"
+_VERSION = b"/v1/"
+"""Both are taken off before anything is matched or forwarded; the version may be left out."""
 
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 _PLAIN = _UNRESERVED + b"!$&'()*+,;=:@/"
@@ -31,11 +32,11 @@ def canonical(path: bytes) -> bytes:
 
 
 def below_prefix(path: bytes) -> bytes | None:
-    """What is left of a canonical path below `/api`, with its slash; None for one that is not below it."""
-    for prefix in _PREFIXES:
-        if path.startswith(prefix):
-            return path[len(prefix) - 1 :]
-    return None
+    """What is left of a canonical path below `/api` or `/api/v1`, with its slash; None for one that is neither."""
+    if not path.startswith(_PREFIX):
+        return None
+    below = path[len(_PREFIX) - 1 :]
+    return below[len(_VERSION) - 1 :] if below.startswith(_VERSION) else below
 
 
 def _canonical_escape(escape: re.Match[bytes]) -> bytes:

@@ -1,7 +1,7 @@
 """One request through the gateway, from its head to the end of its answer.
 
-    begin → _identify → _authorize → _forward → _attempt → _send        the request on its way
-    on_head → on_body → on_end                                           the answer on its way back
+    begin → _identify → _authorize → _attempt → _send        the request on its way
+    on_head → on_body → on_end                               the answer on its way back
 
 Each rung has one concern and calls the next. A request whose token is known and for which a connection is at hand
 goes all the way at once; one that has to wait does so in a task, while the client's body is held back. What cannot
@@ -11,14 +11,14 @@ go on is a `Problem`, and is answered in one place, `refuse`.
 import asyncio
 import math
 import random
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
 from atoll.calls.timeouts import HEADER as REMAINING
 from atoll.calls.upstreams import Upstream
 from atoll.gateway.own_answers import health_answer, problem_answer
 from atoll.gateway.paths import below_prefix, canonical
-from atoll.gateway.rewriting import answer_fields, request_head
+from atoll.gateway.rewriting import answer_fields, request_fields
 from atoll.gateway.routes import Route
 from atoll.gateway.visit import CLIENT_GONE, Visit
 from atoll.http1.client_connection import ClientConnection
@@ -30,7 +30,6 @@ from atoll.identity.principal import Principal
 from atoll.observability.logging import get_logger
 from atoll.problems import (
     BadGateway,
-    BadRequest,
     Forbidden,
     GatewayTimeout,
     InternalError,
@@ -58,11 +57,12 @@ FIRST_PAUSE = 0.05
 _HEALTH = b"/health"
 _BEARER = b"bearer "
 _WITHOUT_BODY = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS"))
-_ONCE_ONLY = frozenset((b"authorization", b"content-type", b"idempotency-key", b"traceparent"))
-"""Fields of which two would be read in two ways."""
 
-_REQUEST_LINES = b"%b %b HTTP/1.1\r\nhost: %b\r\n"
-_OUR_FIELDS = b"%%btraceparent: %%b\r\nx-request-id: %%b\r\n%b: %%d\r\n%%b\r\n" % REMAINING.lower().encode()
+_REQUEST_HEAD = (
+    b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%btraceparent: %b\r\nx-request-id: %b\r\n"
+    + REMAINING.lower().encode("ascii")
+    + b": %d\r\n%b\r\n"
+)
 
 log = get_logger()
 
@@ -71,10 +71,11 @@ class ProxyExchange:
     """The gateway's part in one request: `Exchange` to the client's connection, `Receiver` to upstream's."""
 
     __slots__ = (
+        "_allowed",
         "_answer_began",
+        "_bytes_seen",
         "_client",
         "_connection",
-        "_deadline",
         "_gateway",
         "_kept_body",
         "_kept_size",
@@ -82,10 +83,11 @@ class ProxyExchange:
         "_request_whole",
         "_retry",
         "_route",
+        "_since",
         "_target",
-        "_total_deadline",
         "_visit",
         "_waiting",
+        "_whole_since",
         "finished",
     )
 
@@ -104,8 +106,10 @@ class ProxyExchange:
         self._request_sent = False
         self._request_whole = not visit.head.has_body
         self._answer_began = False
-        self._deadline = math.inf
-        self._total_deadline = math.inf
+        self._allowed = math.inf
+        self._since: float | None = None
+        self._whole_since: float | None = None
+        self._bytes_seen = 0
         self.finished = False
 
     # The request on its way.
@@ -114,8 +118,6 @@ class ProxyExchange:
         """Find the rule for the request, and begin to follow it. Raises the `Problem` that ends it at once."""
         visit = self._visit
         head = visit.head
-        if len(visit.given) != len(head.fields):
-            _refuse_repeated(name for name, _ in head.fields)
         path, mark, query = head.target.partition(b"?")
         visit.path = path = canonical(path)
         if path == _HEALTH:
@@ -134,9 +136,9 @@ class ProxyExchange:
     def _identify(self) -> None:
         """Find out who asks, where the rule wants to know."""
         if not self._route.needs_token:
-            self._forward()
+            self._attempt()
             return
-        token = _bearer_token(self._visit.given.get(b"authorization", b""))
+        token = _bearer_token(self._visit.head.fields.get(b"authorization", b""))
         principal = self._gateway.tokens.verify_cached(token)
         if principal is None:
             self._wait_for(self._verify(token))
@@ -152,12 +154,6 @@ class ProxyExchange:
         role = self._route.role
         if role and not principal.has_role(role):
             raise Forbidden(f"This needs the role {role}.")
-        self._forward()
-
-    def _forward(self) -> None:
-        """Make the first attempt. The time for all of them begins when the request is whole."""
-        if self._request_whole:
-            self._total_deadline = _now() + self._route.total_timeout
         self._attempt()
 
     def _attempt(self) -> None:
@@ -195,16 +191,17 @@ class ProxyExchange:
     def _written_head(self, authority: bytes) -> bytes:
         visit = self._visit
         head = visit.head
-        route = self._route
-        remaining = min(route.total_timeout, self._total_deadline - _now())
-        ours = _OUR_FIELDS % (
+        return _REQUEST_HEAD % (
+            head.method,
+            self._target,
+            authority,
+            request_fields(head.fields),
             visit.forwarded,
-            visit.traceparent.encode("ascii"),
-            visit.request_id.encode("ascii"),
-            max(1, int(remaining * 1000)),
+            visit.traceparent,
+            visit.request_id,
+            self._route.remaining_ms if self._whole_since is None else self._remaining_ms(self._whole_since),
             _framing(head),
         )
-        return request_head(_REQUEST_LINES % (head.method, self._target, authority), head.fields, ours)
 
     # What the client's connection tells.
 
@@ -213,7 +210,6 @@ class ProxyExchange:
 
     def body_complete(self) -> None:
         self._request_whole = True
-        self._total_deadline = _now() + self._route.total_timeout
         if self._visit.head.chunked:
             self._pass_on(LAST_CHUNK)
         if self._connection is not None:
@@ -227,14 +223,19 @@ class ProxyExchange:
     def resume_answer(self) -> None:
         if self._connection is not None:
             self._connection.resume_reading(self)
-            self._watch_silence()
 
     def abandoned(self, problem: Problem | None) -> None:
         self._visit.status = CLIENT_GONE if problem is None else problem.status
         self._finish()
 
     def check_time(self, now: float) -> None:
-        if now >= self._deadline:
+        """Times are reckoned from the first look on: a request that is answered by then never asks for the time."""
+        if self._whole_since is None and self._request_whole:
+            self._whole_since = now
+        if self._since is None or self._bytes_seen != self._visit.answer_bytes:
+            self._since = now
+            self._bytes_seen = self._visit.answer_bytes
+        elif now - self._since >= self._allowed or self._is_over(now):
             self._time_is_up(now)
 
     # The answer on its way back, as upstream's connection tells it.
@@ -245,12 +246,11 @@ class ProxyExchange:
         visit.status = status
         lines, length = answer_fields(fields, _request_id_field(visit))
         self._client.start_answer(status, lines, length)
-        self._watch_silence()
+        self._allow(self._route.silence_timeout)
 
     def on_body(self, data: bytes) -> None:
         self._visit.answer_bytes += len(data)
         self._client.write(data)
-        self._watch_silence()
 
     def on_end(self, reusable: bool) -> None:
         self._connection = None
@@ -295,7 +295,7 @@ class ProxyExchange:
             self.refuse(problem)
             return
         self._client.pause_body()
-        self._deadline = self._total_deadline
+        self._allow(math.inf)
         attempts = self._visit.attempts
         pause = random.uniform(0.0, FIRST_PAUSE * 2.0 ** (attempts - 1))  # noqa: S311 - jitter is no secret
         self._retry = asyncio.get_running_loop().call_later(pause, self._attempt_again)
@@ -306,7 +306,7 @@ class ProxyExchange:
         return harmless and self._kept_body is not None and self._visit.attempts < MAX_ATTEMPTS
 
     def _is_repeatable(self) -> bool:
-        return self._visit.head.method in REPEATABLE_METHODS or b"idempotency-key" in self._visit.given
+        return self._visit.head.method in REPEATABLE_METHODS or b"idempotency-key" in self._visit.head.fields
 
     def _attempt_again(self) -> None:
         try:
@@ -316,7 +316,9 @@ class ProxyExchange:
 
     def _time_is_up(self, now: float) -> None:
         if self._answer_began:
-            if not self._client.answer_paused:
+            if self._client.answer_paused:
+                self._since = now  # the client's connection has an eye on the client
+            else:
                 self._cut(f"nothing came for {self._route.silence_timeout:g} s")
         elif not self._visit.attempts:
             self.refuse(Unavailable("Access tokens cannot be checked at the moment."))
@@ -324,7 +326,7 @@ class ProxyExchange:
             self._let_go()
             sent = self._request_sent
             problem = GatewayTimeout(f"The {self._route.service} service did not answer in time.")
-            if now >= self._total_deadline:
+            if self._is_over(now):
                 self.refuse(problem if sent else self._unreachable())
             else:
                 self._try_again(problem if sent else self._unreachable())
@@ -344,7 +346,7 @@ class ProxyExchange:
         log.warning(
             event,
             trace_id=visit.trace_id,
-            request_id=visit.request_id,
+            request_id=visit.request_id.decode("ascii"),
             upstream="" if visit.upstream is None else visit.upstream.instance.url,
             attempt=visit.attempts,
             reason=str(reason),
@@ -366,7 +368,7 @@ class ProxyExchange:
     def _wait_for(self, rung: Coroutine[None, None, None]) -> None:
         """Climb down one rung in a task, in bounded time; the client's body stays where it is meanwhile."""
         self._client.pause_body()
-        self._deadline = min(_now() + self._route.attempt_timeout, self._total_deadline)
+        self._allow(self._route.attempt_timeout)
         self._waiting = asyncio.get_running_loop().create_task(self._climb(rung))
 
     async def _climb(self, rung: Coroutine[None, None, None]) -> None:
@@ -375,7 +377,7 @@ class ProxyExchange:
         except Problem as problem:
             self.refuse(problem)
         except Exception:
-            log.exception("request failed", request_id=self._visit.request_id)
+            log.exception("request failed", request_id=self._visit.request_id.decode("ascii"))
             self.refuse(InternalError())
 
     def _pass_on(self, piece: bytes) -> None:
@@ -390,17 +392,27 @@ class ProxyExchange:
 
     def _watch_attempt(self) -> None:
         """Upstream has its time while it is upstream that we wait for, and not the rest of the request."""
-        if self._answer_began:
-            return
-        ours_to_wait = self._request_whole or (self._connection is not None and self._connection.sending_paused)
-        self._deadline = min(_now() + self._route.attempt_timeout, self._total_deadline) if ours_to_wait else math.inf
+        if not self._answer_began:
+            upstreams_turn = self._request_whole or (self._connection is not None and self._connection.sending_paused)
+            self._allow(self._route.attempt_timeout if upstreams_turn else math.inf)
 
-    def _watch_silence(self) -> None:
-        self._deadline = _now() + self._route.silence_timeout
+    def _allow(self, seconds: float) -> None:
+        """Something has to happen within so many seconds from now."""
+        self._allowed = seconds
+        self._since = None
+
+    def _is_over(self, now: float) -> bool:
+        """Whether the time for all attempts together is over."""
+        if self._answer_began or self._whole_since is None:
+            return False
+        return now - self._whole_since >= self._route.total_timeout
+
+    def _remaining_ms(self, since: float) -> int:
+        passed = asyncio.get_running_loop().time() - since
+        return max(1, int((self._route.total_timeout - passed) * 1000))
 
     def _let_go(self) -> None:
         """Give up what is under way."""
-        self._deadline = math.inf
         if self._connection is not None:
             self._connection.abandon(self)
             self._connection = None
@@ -418,12 +430,8 @@ class ProxyExchange:
             self._gateway.finished(self._visit)
 
 
-def _now() -> float:
-    return asyncio.get_running_loop().time()
-
-
 def _request_id_field(visit: Visit) -> bytes:
-    return b"x-request-id: %b\r\n" % visit.request_id.encode("ascii")
+    return b"x-request-id: %b\r\n" % visit.request_id
 
 
 def _framing(head: RequestHead) -> bytes:
@@ -439,12 +447,3 @@ def _bearer_token(authorization: bytes) -> str:
     if scheme.lower() != _BEARER:
         raise Unauthenticated
     return token.strip().decode("latin-1")
-
-
-def _refuse_repeated(names: Iterable[bytes]) -> None:
-    """Refuse two of what others might read the other of."""
-    seen: set[bytes] = set()
-    for name in names:
-        if name in seen and name in _ONCE_ONLY:
-            raise BadRequest(f"The request has more than one {name.decode()} field.")
-        seen.add(name)

@@ -8,6 +8,7 @@ client's connection alone went when the head was read (`RequestHead`).
 from collections.abc import Callable
 
 from atoll.http1.messages import Fields
+from atoll.http1.request_head import RequestFields
 
 _SET_BY_US = frozenset(
     (b"baggage", b"early-data", b"forwarded", b"remote-user", b"traceparent", b"tracestate", b"true-client-ip", b"via",
@@ -48,18 +49,19 @@ _request_names = _Names(_is_ours_to_set)
 _answer_names = _Names(_NOT_PASSED_ON.__contains__)
 
 
-def request_head(line: bytes, fields: Fields, ours: bytes) -> bytes:
-    """A request's head for upstream: its first line, of the client's fields those that may pass, and our own."""
-    known = _request_names.known
-    lines = [line]
-    for name, value in fields:
-        beginning = known.get(name)
-        if beginning is None:
-            beginning = _request_names.learn(name)
-        if beginning:
-            lines += (beginning, value, b"\r\n")
-    lines.append(ours)
-    return b"".join(lines)
+def request_fields(fields: RequestFields) -> bytes:
+    """Of the client's fields those that may pass, as lines."""
+    if fields.written is None:
+        known = _request_names.known
+        lines: list[bytes] = []
+        for name, value in fields.items():
+            beginning = known.get(name)
+            if beginning is None:
+                beginning = _request_names.learn(name)
+            if beginning:
+                lines += (beginning, value, b"\r\n")
+        fields.written = b"".join(lines)
+    return fields.written
 
 
 def answer_fields(fields: Fields, ours: bytes) -> tuple[bytes, int | None]:

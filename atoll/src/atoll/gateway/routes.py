@@ -39,6 +39,7 @@ class Route:
         "attempt_timeout",
         "body_limit",
         "needs_token",
+        "remaining_ms",
         "role",
         "service",
         "silence_timeout",
@@ -54,6 +55,7 @@ class Route:
         self.body_limit = given.body_limit
         self.attempt_timeout = given.attempt_timeout or settings.attempt_timeout
         self.total_timeout = given.total_timeout or settings.total_timeout
+        self.remaining_ms = int(self.total_timeout * 1000)
         self.silence_timeout = given.silence_timeout or settings.silence_timeout
 
     @property

@@ -18,17 +18,17 @@ class Tracer:
         self._ratio = ratio
         self._chance = chance or random.Random()  # noqa: S311 - ids of traces are no secret
 
-    def next_hop(self, given: bytes | None) -> str:
-        """The header's value; its characters 3 to 35 are the trace's id."""
+    def next_hop(self, given: bytes | None) -> bytes:
+        """The header's value, as `trace_id_of` reads it."""
         chance = self._chance
         sampled = chance.random() < self._ratio
         if given is None:
-            trace_id = f"{chance.getrandbits(128) or 1:032x}"
+            trace_id = b"%032x" % (chance.getrandbits(128) or 1)
         else:
-            trace_id = TraceContext.parse(given.decode("latin-1")).trace_id
-        return f"00-{trace_id}-{chance.getrandbits(64) or 1:016x}-{'01' if sampled else '00'}"
+            trace_id = TraceContext.parse(given.decode("latin-1")).trace_id.encode("ascii")
+        return b"00-%b-%016x-%b" % (trace_id, chance.getrandbits(64) or 1, b"01" if sampled else b"00")
 
 
-def trace_id_of(traceparent: str) -> str:
-    """The trace's id in what `next_hop` made."""
-    return traceparent[3:35]
+def trace_id_of(traceparent: bytes) -> str:
+    """The id of the trace in a header's value that `next_hop` made."""
+    return traceparent[3:35].decode("ascii")

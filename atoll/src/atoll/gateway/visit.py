@@ -1,6 +1,4 @@
-"""What is known of one request, and what its access line says at the end."""
-
-from typing import Any
+"""What is known of one request."""
 
 from atoll.calls.upstreams import Upstream
 from atoll.gateway.client_address import TrustedProxies
@@ -23,7 +21,6 @@ class Visit:
         "attempts",
         "client_address",
         "forwarded",
-        "given",
         "head",
         "path",
         "principal",
@@ -36,19 +33,17 @@ class Visit:
         "upstream",
     )
 
-    def __init__(self, head: RequestHead, client_address: str, started: float, request_id: str) -> None:
+    def __init__(self, head: RequestHead, client_address: str, started: float, request_id: bytes) -> None:
         self.head = head
         self.client_address = client_address
         self.forwarded = _FORWARDED % (client_address.encode("ascii"), b"http", head.host)
         """Lines that tell upstream where the request came from."""
         self.started = started
         self.request_id = request_id
-        self.given = dict(head.fields)
-        """Fields by name; the last of those that are repeated."""
         self.path = head.target.partition(b"?")[0]
         self.template = ""
         """Of the rule that holds for the path, for metrics: never the path itself."""
-        self.traceparent = ""
+        self.traceparent = b""
         self.route: Route | None = None
         self.principal: Principal | None = None
         self.upstream: Upstream | None = None
@@ -57,7 +52,7 @@ class Visit:
         self.answer_bytes = 0
 
     def __repr__(self) -> str:
-        return f"<Visit {self.request_id} {self.head!r} from {self.client_address}: {self.status}>"
+        return f"<Visit {self.request_id!r} {self.head!r} from {self.client_address}: {self.status}>"
 
     @property
     def trace_id(self) -> str:
@@ -70,27 +65,11 @@ class Visit:
 
     def believe(self, proxies: TrustedProxies) -> None:
         """Take the client's address, scheme and host from a proxy of ours, if the peer is one."""
-        chain = b", ".join(value for name, value in self.head.fields if name == b"x-forwarded-for")
+        fields = self.head.fields
+        chain = fields.get(b"x-forwarded-for", b"")
         address = proxies.client(self.client_address, chain.decode("latin-1"))
         if address != self.client_address:
-            scheme = self.given.get(b"x-forwarded-proto", b"http")
-            host = self.given.get(b"x-forwarded-host", self.head.host)
+            scheme = fields.get(b"x-forwarded-proto", b"http")
+            host = fields.get(b"x-forwarded-host", self.head.host)
             self.forwarded = _FORWARDED % (address.encode("ascii"), scheme, host)
             self.client_address = address
-
-    def access_line(self, seconds: float) -> dict[str, Any]:
-        """What the access log says; never a query, which may hold secrets."""
-        return {
-            "trace_id": self.trace_id,
-            "request_id": self.request_id,
-            "client": self.client_address,
-            "user": "" if self.principal is None else self.principal.subject,
-            "method": self.head.method.decode("ascii"),
-            "path": self.shown_path,
-            "route": self.template,
-            "status": self.status,
-            "bytes": self.answer_bytes,
-            "seconds": round(seconds, 6),
-            "upstream": "" if self.upstream is None else self.upstream.instance.url,
-            "attempts": self.attempts,
-        }

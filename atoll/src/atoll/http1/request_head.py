@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import httptools
 
-from atoll.http1.messages import Field
 from atoll.problems import BadRequest, HeaderFieldsTooLarge, Problem, UriTooLong
 
 END_OF_HEAD = b"\r\n\r\n"
@@ -24,6 +23,10 @@ _ABSOLUTE_FORM = re.compile(rb"(?i:http)://([^/?#@]+)(/[!\"$-~]*|\?[!\"$-~]*)?")
 _HOST = re.compile(rb"(?:[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
+
+_SLASH = 0x2F
+_COMMON_METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
+"""Those that change nothing in how the rest of a head is read."""
 
 _ONCE_ONLY = frozenset((b"host", b"content-length", b"transfer-encoding"))
 
@@ -62,12 +65,26 @@ class HeadLimits:
     fields: int = 100
 
 
+class RequestFields(dict[bytes, bytes]):
+    """The fields of a head by their names, in lower case; values have no white space around them.
+
+    A field that came more than once is one field with all its values (RFC 9110, section 5.3), so that nobody reads
+    the first of them and somebody else the last. `written` is for whoever writes the fields anew: heads of one
+    connection mostly share their fields, and then what was written once serves for all of them.
+    """
+
+    __slots__ = ("written",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: bytes | None = None
+
+
 class RequestHead:
     """A request's head, cleared of everything that concerns only the connection it came on.
 
-    `method` is in capitals; `target` is a path with its query, or `*`; `fields` have names in lower case
-    and values without white space around them, in the order they came. `content_length` is None for a
-    chunked body, and 0 when there is no body at all; `fields` do not repeat it, nor the host.
+    `method` is in capitals; `target` is a path with its query, or `*`. `content_length` is None for a chunked body,
+    and 0 when there is no body at all; `fields` do not repeat it, nor the host.
     """
 
     __slots__ = (
@@ -82,7 +99,7 @@ class RequestHead:
         "target",
     )
 
-    def __init__(self, method: bytes, target: bytes, minor_version: int, fields: list[Field]) -> None:
+    def __init__(self, method: bytes, target: bytes, minor_version: int, fields: RequestFields) -> None:
         self.method = method
         self.target = target
         self.minor_version = minor_version
@@ -98,28 +115,33 @@ class RequestHead:
         """Whether bytes follow the head."""
         return self.content_length != 0
 
-    def find(self, name: bytes) -> bytes | None:
-        """The value of the first field called `name` (in lower case)."""
-        for candidate, value in self.fields:
-            if candidate == name:
-                return value
-        return None
+    def with_line_of(self, method: bytes, target: bytes) -> "RequestHead":
+        """A head without a body that differs in its first line only."""
+        head = RequestHead(method, target, self.minor_version, self.fields)
+        head.host = self.host
+        head.keep_alive = self.keep_alive
+        return head
 
     def __repr__(self) -> str:
         return f"<RequestHead {self.method.decode()} {self.target.decode()} HTTP/1.{self.minor_version}>"
 
 
 class HeadReader:
-    """Reads the heads of one connection's requests, one after the other."""
+    """Reads the heads of one connection's requests, one after the other.
 
-    __slots__ = ("_fields", "_limits", "_ours", "_parser", "_repeated")
+    Most differ from the one before in their first line only; then the rest is not read again.
+    """
+
+    __slots__ = ("_fields", "_limits", "_ours", "_parser", "_previous", "_previous_rest", "_repeated")
 
     def __init__(self, limits: HeadLimits) -> None:
         self._limits = limits
         self._parser = httptools.HttpRequestParser(self)
-        self._fields: list[Field] = []
+        self._fields = RequestFields()
         self._ours: dict[bytes, bytes] = {}
         self._repeated = b""
+        self._previous: RequestHead | None = None
+        self._previous_rest = b""
 
     def read(self, raw: bytes) -> RequestHead:
         """The head whose bytes these are, from its first line to `END_OF_HEAD`; raises the `Problem` with it."""
@@ -128,19 +150,33 @@ class HeadReader:
             raise self._line_refusal(raw)
         if line.end() > self._limits.line:
             raise self._line_too_long()
-        self._check_size(raw)
-        method, target, minor = line.groups()
-        fields: list[Field] = []
+        if len(raw) > self._limits.head:
+            raise self._head_too_long()
+        method, target, version = line.groups()
+        rest = raw[line.start(3) :]
+        previous = self._previous
+        if previous is not None and rest == self._previous_rest and method in _COMMON_METHODS:
+            head = previous.with_line_of(method, target)
+        else:
+            head = self._read_whole(raw, method, target, int(version))
+            self._previous = None if head.has_body else head
+            self._previous_rest = rest
+        if head.target[0] != _SLASH:
+            _settle_target(head)
+        return head
+
+    def _read_whole(self, raw: bytes, method: bytes, target: bytes, minor_version: int) -> RequestHead:
+        if raw.count(b"\n") - 2 > self._limits.fields:  # the request line, and the empty one
+            raise HeaderFieldsTooLarge(f"The request has more than {self._limits.fields} header fields.")
+        self._fields = fields = RequestFields()
         ours: dict[bytes, bytes] = {}
-        self._fields, self._ours = fields, ours
+        self._ours = ours
         self._split(raw)
-        head = RequestHead(method, target, 1 if minor == b"1" else 0, fields)
-        self._settle_host(head, ours)
-        self._settle_body(head, ours)
+        head = RequestHead(method, target, minor_version, fields)
+        _settle_host(head, ours)
+        _settle_body(head, ours)
         if b"connection" in ours:
             _settle_connection(head, ours[b"connection"])
-        if head.target[0] != 0x2F:  # a slash
-            _settle_target(head)
         if head.has_body or not head.keep_alive:
             # llhttp now expects a body, or nothing at all; both are read elsewhere
             self._parser = httptools.HttpRequestParser(self)
@@ -163,22 +199,13 @@ class HeadReader:
         """For httptools."""
         name = name.lower()
         value = value.rstrip()
-        if name not in _OURS:
-            self._fields.append((name, value))
-            return
-        earlier = self._ours.get(name)
-        if earlier is None:
-            self._ours[name] = value
+        fields = self._ours if name in _OURS else self._fields
+        if name not in fields:
+            fields[name] = value
         elif name in _ONCE_ONLY:
             self._repeated = name
         else:
-            self._ours[name] = earlier + b"," + value
-
-    def _check_size(self, raw: bytes) -> None:
-        if len(raw) > self._limits.head:
-            raise self._head_too_long()
-        if raw.count(b"\n") - 2 > self._limits.fields:  # the request line, and the empty one
-            raise HeaderFieldsTooLarge(f"The request has more than {self._limits.fields} header fields.")
+            fields[name] += (b"; " if name == b"cookie" else b", ") + value
 
     def _head_too_long(self) -> HeaderFieldsTooLarge:
         return HeaderFieldsTooLarge(f"The request's head is longer than {self._limits.head} bytes.")
@@ -205,30 +232,32 @@ class HeadReader:
             return self._line_too_long()
         return BadRequest("The request line is not `METHOD target HTTP/1.1`.")
 
-    def _settle_host(self, head: RequestHead, ours: dict[bytes, bytes]) -> None:
-        host = ours.get(b"host")
-        if host is None:
-            if head.minor_version == 1:
-                raise BadRequest("The request has no Host field.")
-        elif _HOST.fullmatch(host) is None:
-            raise BadRequest("The Host field is not `host` or `host:port`.")
-        else:
-            head.host = host
 
-    def _settle_body(self, head: RequestHead, ours: dict[bytes, bytes]) -> None:
-        coding = ours.get(b"transfer-encoding")
-        length = ours.get(b"content-length")
-        if coding is not None:
-            if length is not None or head.minor_version == 0 or coding.lower() != b"chunked":
-                raise BadRequest("The request's body is framed in a way that is not accepted; chunked alone is.")
-            head.chunked = True
-            head.content_length = None
-        elif length is not None:
-            if _LENGTH.fullmatch(length) is None:
-                raise BadRequest("The Content-Length is not a sensible number.")
-            head.content_length = int(length)
-        if head.minor_version == 1 and head.has_body:
-            head.expects_continue = ours.get(b"expect", b"").lower() == b"100-continue"
+def _settle_host(head: RequestHead, ours: dict[bytes, bytes]) -> None:
+    host = ours.get(b"host")
+    if host is None:
+        if head.minor_version == 1:
+            raise BadRequest("The request has no Host field.")
+    elif _HOST.fullmatch(host) is None:
+        raise BadRequest("The Host field is not `host` or `host:port`.")
+    else:
+        head.host = host
+
+
+def _settle_body(head: RequestHead, ours: dict[bytes, bytes]) -> None:
+    coding = ours.get(b"transfer-encoding")
+    length = ours.get(b"content-length")
+    if coding is not None:
+        if length is not None or head.minor_version == 0 or coding.lower() != b"chunked":
+            raise BadRequest("The request's body is framed in a way that is not accepted; chunked alone is.")
+        head.chunked = True
+        head.content_length = None
+    elif length is not None:
+        if _LENGTH.fullmatch(length) is None:
+            raise BadRequest("The Content-Length is not a sensible number.")
+        head.content_length = int(length)
+    if head.minor_version == 1 and head.has_body:
+        head.expects_continue = ours.get(b"expect", b"").lower() == b"100-continue"
 
 
 def _settle_connection(head: RequestHead, value: bytes) -> None:
@@ -239,7 +268,8 @@ def _settle_connection(head: RequestHead, value: bytes) -> None:
         head.keep_alive = True
     named = options - {b"close", b"keep-alive", b""}
     if named:
-        head.fields = [field for field in head.fields if field[0] not in named]
+        for name in named:
+            head.fields.pop(name, None)
 
 
 def _settle_target(head: RequestHead) -> None:

@@ -338,6 +338,8 @@ class ServerConnection(asyncio.Protocol):
         if self._stage >= _DROPPED:
             return
         self._held = data
+        if not data and not self._reading_paused:
+            return
         too_much = len(data) > self._keeper.limits.held
         if too_much and not self._reading_paused:
             self._reading_paused = True
