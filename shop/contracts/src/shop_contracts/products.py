@@ -19,10 +19,15 @@ MAX_STOCK = 10**12
 MAX_NEW_PRODUCTS = 500
 MAX_SETTLEMENTS = 100
 
-Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200)]
-Description: TypeAlias = Annotated[str, Meta(max_length=5000)]
+MAX_NAME = 200
+MAX_DESCRIPTION = 5000
+MAX_CATEGORY = 100
+"""Characters."""
+
+Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+Description: TypeAlias = Annotated[str, Meta(max_length=MAX_DESCRIPTION)]
 OrderId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
-Category: TypeAlias = Annotated[str, Meta(min_length=1, max_length=100)]
+Category: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_CATEGORY)]
 
 
 class Product(Model):

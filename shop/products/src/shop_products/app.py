@@ -15,13 +15,16 @@ from shop_products.settings import ProductsSettings
 from shop_products.sweeping import Sweeping
 from shop_products.upstreams import OrdersOverHttp
 from shop_products.use_cases.add_products import AddProducts
+from shop_products.use_cases.begin_with_sample import BeginWithSample
 from shop_products.use_cases.change_product import ChangeProduct
 from shop_products.use_cases.change_stock import ChangeStock
 from shop_products.use_cases.free_lapsed_holds import FreeLapsedHolds, Orders
 from shop_products.use_cases.hide_product import HideProduct
+from shop_products.use_cases.import_catalogue import ImportCatalogue
 from shop_products.use_cases.release import Release
 from shop_products.use_cases.reserve import Reserve
 from shop_products.use_cases.settle import Settle
+from shop_products.use_cases.take_over import TakeOver
 
 
 def create_app(
@@ -39,10 +42,14 @@ def create_app(
     neighbours = Neighbours("products", settings, "users", "orders", clock=clock)
     authenticator = authenticator or neighbours.authenticator(keys_of="users")
     orders = orders or OrdersOverHttp(neighbours.client("orders"))
+    new_id = new_id or uuid7(clock)
     settle = Settle(database, clock)
+    import_catalogue = ImportCatalogue(TakeOver(database, clock, new_id), clock, new_id)
+    sample = settings.sample_catalogue if settings.environment == "development" else None
     routes = Routes(
         database=database,
-        add_products=AddProducts(database, clock, new_id or uuid7(clock)),
+        add_products=AddProducts(database, clock, new_id),
+        import_catalogue=import_catalogue,
         change_product=ChangeProduct(database, clock),
         hide_product=HideProduct(database, clock),
         change_stock=ChangeStock(database, clock),
@@ -55,7 +62,7 @@ def create_app(
         "products",
         routes.table(),
         authenticator=authenticator,
-        resources=[neighbours, _migrated(database)],
+        resources=[neighbours, _ready(database, BeginWithSample(database, import_catalogue, sample))],
         jobs={"sweeping": sweeping.run},
         readiness={"database": database.check},
         version=settings.version,
@@ -64,7 +71,8 @@ def create_app(
 
 
 @asynccontextmanager
-async def _migrated(database: Database) -> AsyncIterator[None]:
+async def _ready(database: Database, begin: BeginWithSample) -> AsyncIterator[None]:
     async with database:
         await database.migrate(load_migrations("shop_products"))
+        await begin()
         yield

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from atoll.endpoints import Admin, CallingService, Header, Query, Reply, Route
+from atoll.endpoints import Admin, CallingService, Header, Media, Query, Reply, Request, Route
 from atoll.storage import Database
+from shop_contracts.imports import ImportReport
 from shop_contracts.products import (
     NewProduct,
     NewProducts,
@@ -28,23 +29,30 @@ from shop_products.domain import (
     VersionChanged,
 )
 from shop_products.etags import etag, wanted_version
+from shop_products.importing.columns import HeaderInvalid
 from shop_products.listing import ProductFilter, list_products
 from shop_products.store import catalogue, reservations
 from shop_products.use_cases.add_products import AddProducts
 from shop_products.use_cases.change_product import ChangeProduct
 from shop_products.use_cases.change_stock import ChangeStock
 from shop_products.use_cases.hide_product import HideProduct
+from shop_products.use_cases.import_catalogue import ImportCatalogue
 from shop_products.use_cases.release import Release
 from shop_products.use_cases.reserve import Reserve
 from shop_products.use_cases.settle import Settle
 
+MAX_IMPORT = 1024**4
+"""Bytes: more than anyone has. An import is streamed, so that its size costs nothing but time."""
+
 IfMatch = Annotated[str | None, Header("If-Match")]
+Table = Annotated[Request, Media(("text/csv", "application/csv"), charsets=("utf-8", "utf8", "utf-16"))]
 
 
 @dataclass(frozen=True)
 class Routes:
     database: Database
     add_products: AddProducts
+    import_catalogue: ImportCatalogue
     change_product: ChangeProduct
     hide_product: HideProduct
     change_stock: ChangeStock
@@ -60,6 +68,7 @@ class Routes:
         return (
             Route("GET", "/products", self.get_products),
             Route("POST", "/products", self.post_products, status=201),
+            Route("POST", "/products/import", self.post_import, problems=[HeaderInvalid], body_limit=MAX_IMPORT),
             Route("GET", "/products/{product_id}", self.get_product, problems=[ProductNotFound]),
             Route("PATCH", "/products/{product_id}", self.patch_product, problems=guarded),
             Route("DELETE", "/products/{product_id}", self.delete_product, problems=guarded),
@@ -80,6 +89,14 @@ class Routes:
             return Reply(await self.add_products(body))
         (product,) = await self.add_products([body])
         return Reply(product, headers={"ETag": etag(product), "Location": f"/products/{product.id}"})
+
+    async def post_import(self, table: Table, _admin: Admin) -> ImportReport:
+        """Take over the products of a CSV file with the columns of a Shopify product export.
+
+        It is read as it comes, whatever its size. A row that cannot be taken stops none of the others; the report
+        says what became of the rows.
+        """
+        return await self.import_catalogue(table.stream())
 
     async def get_product(self, product_id: str) -> Reply[Product]:
         """One product."""

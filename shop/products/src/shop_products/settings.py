@@ -1,10 +1,18 @@
 """What the products service can be told."""
 
+import os
+from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
 
 from atoll.settings import Port, ServiceSettings, Setting, http_url
+
+
+def readable_file(path: Path) -> None:
+    """ValueError for what cannot be read as a file."""
+    if not path.is_file() or not os.access(path, os.R_OK):
+        raise ValueError("there is no such file to read")
 
 
 class ProductsSettings(ServiceSettings, frozen=True, kw_only=True):
@@ -19,6 +27,10 @@ class ProductsSettings(ServiceSettings, frozen=True, kw_only=True):
     orders_url: Annotated[
         str | None,
         Setting("A fixed address of orders, over the registry.", aliases=("ORDER_SERVICE_URL",), check=http_url),
+    ] = None
+    sample_catalogue: Annotated[
+        Path | None,
+        Setting("A CSV file that a catalogue without any product begins with; not in production.", check=readable_file),
     ] = None
     hold_seconds: Annotated[
         int, Meta(ge=10, le=86_400), Setting("How long an order may take from its reservation to its commit.")

@@ -3,4 +3,5 @@
 catalogue.py     products as people see them
 stock.py         how many can still be sold, and the ledger of every change
 reservations.py  holds of orders
+imports.py       what the rows of imported files became
 """

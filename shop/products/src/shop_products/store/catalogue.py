@@ -78,6 +78,11 @@ async def find(reading: Reading, product_id: str) -> Product | None:
     return None if row is None else _product(row)
 
 
+async def has_had_products(reading: Reading) -> bool:
+    """Whether there is any product, hidden ones included."""
+    return await reading.fetch_one("SELECT 1 FROM products LIMIT 1") is not None
+
+
 async def page(reading: Reading, wanted: Wanted) -> list[Product]:
     """At most `wanted.limit` products."""
     conditions: list[str] = []

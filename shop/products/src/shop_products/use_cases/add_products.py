@@ -19,7 +19,7 @@ class AddProducts:
     async def __call__(self, new: Sequence[NewProduct]) -> list[Product]:
         """The products as they are now, in the same order."""
         now = to_millis(self.clock.now())
-        products = [_first_version(self.new_id(), product, now) for product in new]
+        products = [first_version(self.new_id(), product, now) for product in new]
 
         async def add(tx: Transaction) -> None:
             await catalogue.add(tx, products)
@@ -29,7 +29,8 @@ class AddProducts:
         return products
 
 
-def _first_version(product_id: str, new: NewProduct, now: int) -> Product:
+def first_version(product_id: str, new: NewProduct, now: int) -> Product:
+    """The product that begins now, in milliseconds."""
     return Product(
         id=product_id,
         name=new.name,

@@ -26,7 +26,7 @@ class ChangeProduct:
 
         async def change(tx: Transaction) -> Product:
             old = await product_at(tx, product_id, only_at)
-            new = _changed(old, changes, now)
+            new = changed(old, changes, now)
             if new is not old and not await catalogue.change(tx, new, from_version=old.version):
                 raise Overtaken
             return new
@@ -44,7 +44,8 @@ async def product_at(tx: Transaction, product_id: str, only_at: int | None) -> P
     return product
 
 
-def _changed(product: Product, changes: ProductChanges, now: int) -> Product:
+def changed(product: Product, changes: ProductChanges, now: int) -> Product:
+    """The product's next version; the same object when nothing differs."""
     wanted = {name: value for name, value in msgspec.structs.asdict(changes).items() if value is not msgspec.UNSET}
     if all(getattr(product, name) == value for name, value in wanted.items()):
         return product
