@@ -158,7 +158,9 @@ def _atoll_up(data: Path, patience: float = 60.0) -> Iterator[RunningSystem]:
     command = [sys.executable, "-m", "atoll.cli", "up", "--file", str(SYSTEM_FILE), "--data", str(data)]
     log = data / "up.log"
     with log.open("w") as output:
-        process = subprocess.Popen([*command, "--port-base", "0"], stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [*command, "--port-base", "0", "--log-format", "json"], stdout=output, stderr=subprocess.STDOUT
+        )
     try:
         give_up = time.monotonic() + patience
         while " is up after " not in log.read_text():

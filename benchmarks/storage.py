@@ -42,6 +42,12 @@ def run() -> list[Sequence[object]]:
     return [(name, round(rate), f"{rate / slowest:.1f}x") for name, rate in rates.items()]
 
 
+def report() -> str:
+    """The rows as a table."""
+    title = f"Durable transactions a second (two inserts each, {CALLERS} callers at once)"
+    return table(title, ["way", "transactions / s", "ratio"], run())
+
+
 def atoll(path: Path, callers: int = CALLERS) -> float:
     """`SqliteDatabase.transaction`."""
 
@@ -177,5 +183,4 @@ WAYS: dict[str, Callable[[Path], float]] = {
 }
 
 if __name__ == "__main__":
-    title = f"Durable transactions a second (two inserts each, {CALLERS} callers at once)"
-    sys.stdout.write(table(title, ["way", "transactions / s", "ratio"], run()))
+    sys.stdout.write(report())
