@@ -1,0 +1,196 @@
+"""What the services have written down: rows of their databases, as they are, in streams of any length."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from atoll import wire
+from atoll.clock import from_millis
+from atoll.problems import Problem
+from atoll.storage import ReadOnlyDatabase
+from shop_contracts.orders import OrderLine
+from shop_contracts.products import ReservedLine
+
+AT_ONCE = 500
+"""How many rows are looked up by one question."""
+
+
+class RecordUnreadable(Exception):
+    """A row holds something that no version of the service has written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Databases:
+    """The databases of the services, open."""
+
+    users: ReadOnlyDatabase
+    products: ReadOnlyDatabase
+    orders: ReadOnlyDatabase
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """A product with its stock; `available` is None when there is no row of stock. `price` is in minor units."""
+
+    id: str
+    name: str
+    price: int
+    version: int
+    available: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A row of the ledger."""
+
+    product_id: str
+    change: int
+    cause: str
+    order_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A reservation, whatever its state."""
+
+    order_id: str
+    state: str
+    lines: tuple[ReservedLine, ...]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRecord:
+    """An order. `total` is in minor units, `owed` what products must still be told of it."""
+
+    id: str
+    user_id: str
+    lines: tuple[OrderLine, ...]
+    total: int
+    currency: str
+    status: str
+    owed: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """What was answered to a user's Idempotency-Key."""
+
+    user_id: str
+    key: str
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user."""
+
+    id: str
+    name: str
+    email: str
+
+
+_ARTICLES = """
+    SELECT p.id, p.name, p.price, p.version, s.available
+    FROM products p LEFT JOIN stock s ON s.product_id = p.id
+"""
+
+# rowid: SQLite's order of writing, and the ledger has no other; PostgreSQL will need a column for it.
+_MOVES = "SELECT product_id, change, cause, order_id FROM stock_ledger ORDER BY rowid"
+
+_MOVES_BY_ORDER = """
+    SELECT product_id, change, cause, order_id FROM stock_ledger
+    WHERE order_id IS NOT NULL ORDER BY order_id, rowid
+"""
+
+_HOLDS = "SELECT order_id, state, lines, expires_at FROM reservations ORDER BY order_id"
+
+_ORDER = "SELECT id, user_id, lines, total, currency, status, owed, created_at, updated_at FROM orders"
+
+_KEPT = "SELECT user_id, idempotency_key, answer FROM kept_answers"
+
+_ACCOUNT = "SELECT id, name, email FROM users"
+
+_read_order_lines: Callable[[bytes], tuple[OrderLine, ...]] = wire.decoder(tuple[OrderLine, ...]).decode
+_read_held_lines: Callable[[bytes], tuple[ReservedLine, ...]] = wire.decoder(tuple[ReservedLine, ...]).decode
+
+
+async def articles(products: ReadOnlyDatabase) -> AsyncIterator[Article]:
+    """Every product, the hidden ones as well."""
+    async for row in products.stream(_ARTICLES):
+        yield Article(*row)
+
+
+async def moves(products: ReadOnlyDatabase) -> AsyncIterator[Move]:
+    """The ledger, in the order in which it was written."""
+    async for row in products.stream(_MOVES):
+        yield Move(*row)
+
+
+async def moves_by_order(products: ReadOnlyDatabase) -> AsyncIterator[Move]:
+    """The rows of the ledger that an order has caused, by order, and then as they were written."""
+    async for row in products.stream(_MOVES_BY_ORDER):
+        yield Move(*row)
+
+
+async def holds(products: ReadOnlyDatabase) -> AsyncIterator[Hold]:
+    """Every reservation, by the id of its order."""
+    async for order_id, state, lines, expires_at in products.stream(_HOLDS):
+        yield Hold(order_id, state, _held_lines(order_id, lines), from_millis(expires_at))
+
+
+async def orders(database: ReadOnlyDatabase) -> AsyncIterator[OrderRecord]:
+    """Every order, by its id."""
+    async for row in database.stream(f"{_ORDER} ORDER BY id"):
+        yield _order(*row)
+
+
+async def kept_answers(database: ReadOnlyDatabase) -> AsyncIterator[KeptAnswer]:
+    """What is kept for Idempotency-Keys: those of the last 24 hours."""
+    async for row in database.stream(_KEPT):
+        yield KeptAnswer(*row)
+
+
+async def orders_named(database: ReadOnlyDatabase, ids: Sequence[str]) -> dict[str, OrderRecord]:
+    """Those of at most `AT_ONCE` orders that are there, by id."""
+    rows = await database.fetch_all(f"{_ORDER} WHERE id IN ({_numbers(len(ids))})", *ids)
+    return {row[0]: _order(*row) for row in rows}
+
+
+async def accounts_named(users: ReadOnlyDatabase, ids: Sequence[str]) -> dict[str, Account]:
+    """Those of at most `AT_ONCE` users that are there, by id."""
+    rows = await users.fetch_all(f"{_ACCOUNT} WHERE id IN ({_numbers(len(ids))})", *ids)
+    return {row[0]: Account(*row) for row in rows}
+
+
+def _numbers(count: int) -> str:
+    return ", ".join(f"${number}" for number in range(1, count + 1))
+
+
+def _order(
+    order_id: str,
+    user_id: str,
+    lines: str,
+    total: int,
+    currency: str,
+    status: str,
+    owed: str | None,
+    created_at: int,
+    updated_at: int,
+) -> OrderRecord:
+    try:
+        read = _read_order_lines(lines.encode())
+    except Problem as problem:
+        raise RecordUnreadable(f"The lines of order {order_id} cannot be read: {problem.detail}") from problem
+    return OrderRecord(
+        order_id, user_id, read, total, currency, status, owed, from_millis(created_at), from_millis(updated_at)
+    )
+
+
+def _held_lines(order_id: str, lines: str) -> tuple[ReservedLine, ...]:
+    try:
+        return _read_held_lines(lines.encode())
+    except Problem as problem:
+        raise RecordUnreadable(f"The held lines of order {order_id} cannot be read: {problem.detail}") from problem

@@ -1,0 +1,84 @@
+"""The verdicts, for people in lines and for programs as JSON."""
+
+from collections.abc import Iterator, Sequence
+
+import click
+import msgspec
+
+from shop_proof.verify.promises import Outcome, Verdict
+
+_COLOURS = {Outcome.OK: "green", Outcome.BROKEN: "red", Outcome.OPEN: "yellow", Outcome.NOT_VISIBLE: "bright_black"}
+_INDENT = " " * 4
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """The verdicts on promises 1 to 12, and what was found when the system was looked at.
+
+    `waited` is in seconds. `owed` and `held` are orders and holds that were still undecided. `is_still` says that
+    nothing moved meanwhile. `requests` are those of the histories, `unanswered` those among them without an answer.
+    """
+
+    verdicts: Sequence[Verdict]
+    system_runs: bool
+    waited: float
+    owed: int
+    held: int
+    is_still: bool
+    requests: int
+    unanswered: int
+
+    @property
+    def is_good(self) -> bool:
+        """Whether no promise is broken, and none is open."""
+        return all(verdict.outcome in (Outcome.OK, Outcome.NOT_VISIBLE) for verdict in self.verdicts)
+
+    def as_json(self) -> bytes:
+        return msgspec.json.format(msgspec.json.encode(self), indent=2)
+
+    def lines(self) -> Iterator[str]:
+        """What people read, in colours that a pipe does not get to see."""
+        yield self._scene()
+        if self.requests:
+            yield f"Clients tell of {self.requests:,} requests, {self.unanswered:,} of them without an answer."
+        yield ""
+        for verdict in self.verdicts:
+            yield from _lines_of(verdict)
+        yield ""
+        yield self._conclusion()
+
+    def _scene(self) -> str:
+        if not self.is_still:
+            return "The system is at work. Stop what keeps it busy, and verify again."
+        left = f"{self.owed:,} orders and {self.held:,} holds are still undecided"
+        if not self.system_runs:
+            state = (
+                f"{left}; start the system to let it decide" if self.owed or self.held else "nothing was left undecided"
+            )
+            return f"Nothing runs here; {state}."
+        if self.owed or self.held:
+            return f"Not quiet after {self.waited:g} s: {left}."
+        return f"Quiet after {self.waited:g} s: nothing is pending, nothing is held."
+
+    def _conclusion(self) -> str:
+        broken = [verdict for verdict in self.verdicts if verdict.outcome is Outcome.BROKEN]
+        undecided = [verdict for verdict in self.verdicts if verdict.outcome is Outcome.OPEN]
+        if broken:
+            return click.style(f"Broken: {_names(broken)}.", fg="red", bold=True)
+        if undecided:
+            return click.style(f"Nothing is broken, but this cannot be said yet: {_names(undecided)}.", fg="yellow")
+        return click.style("Every promise that can be seen from here is kept.", fg="green", bold=True)
+
+
+def _lines_of(verdict: Verdict) -> Iterator[str]:
+    outcome = click.style(f"{verdict.outcome:12}", fg=_COLOURS[verdict.outcome])
+    unseen = f"not visible here: {verdict.not_visible}" if verdict.not_visible else ""
+    remarks = "; ".join(filter(None, (verdict.evidence, unseen)))
+    yield f"{verdict.number:2}  {verdict.name:24}{outcome}{remarks}"
+    for finding in verdict.findings:
+        yield f"{_INDENT}- {finding}."
+    if verdict.count > len(verdict.findings):
+        yield f"{_INDENT}- and {verdict.count - len(verdict.findings):,} more."
+
+
+def _names(verdicts: Sequence[Verdict]) -> str:
+    return ", ".join(f"{verdict.number} {verdict.name}" for verdict in verdicts)
