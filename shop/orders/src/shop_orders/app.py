@@ -6,20 +6,19 @@ from contextlib import asynccontextmanager
 from prometheus_client import CollectorRegistry
 
 from atoll.clock import Clock, SystemClock
+from atoll.idempotency import Forgetting
 from atoll.identity.authenticator import Authenticator
 from atoll.ids import NewId, uuid7
 from atoll.neighbours import Neighbours
 from atoll.service import Service
 from atoll.storage import Database, load_migrations, open_database
 from shop_orders.domain import Owed
-from shop_orders.forgetting import Forgetting
 from shop_orders.ports import Products
 from shop_orders.routes import Routes
 from shop_orders.settings import OrdersSettings
 from shop_orders.telling import Telling, TellingMetrics
 from shop_orders.upstreams import ProductsOverHttp
 from shop_orders.use_cases.cancel_order import CancelOrder
-from shop_orders.use_cases.forget_answers import ForgetAnswers
 from shop_orders.use_cases.place_order import PlaceOrder
 from shop_orders.use_cases.read_orders import ReadOrders
 from shop_orders.use_cases.release_orders import ReleaseOrders
@@ -77,7 +76,7 @@ def create_app(
             "watching what is to be settled": settling.watch,
             "releasing": releasing.run,
             "watching what is to be released": releasing.watch,
-            "forgetting": Forgetting(ForgetAnswers(database, clock), clock).run,
+            "forgetting": Forgetting(database, clock).run,
         },
         readiness={"database": database.check},
         version=settings.version,

@@ -10,7 +10,6 @@ Problem
 ├── ProductNotFound 404         something that is wanted is not for sale
 ├── MoveNotAllowed 409          the order is in a state from which it can't go there
 ├── NotTheBuyer 422             the body names another user than the token
-├── KeyUsedDifferently 422      the Idempotency-Key came with another body before
 └── ProductsUnavailable 503     products can't be asked now; nothing is lost by trying again
 """
 
@@ -127,12 +126,6 @@ class NotTheBuyer(InvalidFields):
     def __init__(self) -> None:
         sentence = "userId is not the signed-in user; leave it out"
         super().__init__(sentence, errors=[FieldMistake("/userId", sentence)])
-
-
-class KeyUsedDifferently(InvalidFields):
-    def __init__(self) -> None:
-        sentence = "This Idempotency-Key came with another body before; a new order needs a new key"
-        super().__init__(sentence, errors=[FieldMistake("Idempotency-Key", sentence)])
 
 
 class ProductsUnavailable(Unavailable):

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from atoll import wire
-from atoll.endpoints import Admin, Header, Query, Reply, Route
+from atoll.endpoints import Admin, Query, Reply, Route
+from atoll.idempotency import IdempotencyKey, KeyUsedDifferently
 from atoll.identity.principal import Principal
 from shop_contracts.orders import NewOrder, Order, OrderPage, StatusChange
 from shop_orders.answers import order_answer
 from shop_orders.domain import (
     InsufficientStock,
-    KeyUsedDifferently,
     MoveNotAllowed,
     NotTheBuyer,
     OnlyUsersOrder,
@@ -26,7 +26,6 @@ from shop_orders.use_cases.place_order import PlaceOrder
 from shop_orders.use_cases.read_orders import PageQuery, ReadOrders
 from shop_orders.use_cases.ship_order import ShipOrder
 
-IdempotencyKey = Annotated[str | None, Header("Idempotency-Key")]
 Page = Annotated[PageQuery, Query()]
 
 

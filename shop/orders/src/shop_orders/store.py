@@ -12,7 +12,6 @@ from atoll.storage import Reading, Row, Transaction
 from shop_contracts.money import Money
 from shop_contracts.orders import OrderLine
 from shop_orders.domain import CAME_FROM, Order, Owed, Status
-from shop_orders.idempotency import KeptAnswer, KeyedRequest
 
 _ORDER = "id, user_id, lines, total, currency, status, created_at, updated_at"
 
@@ -46,25 +45,6 @@ _SETTLED = """
 _RELEASED = "UPDATE orders SET owed = NULL WHERE id = $1 AND owed = 'release'"
 
 _EXISTS = "SELECT 1 FROM orders WHERE id = $1"
-
-_KEPT = """
-    SELECT fingerprint, answer FROM kept_answers
-    WHERE user_id = $1 AND idempotency_key = $2 AND created_at > $3
-"""
-
-_KEEP = """
-    INSERT INTO kept_answers (user_id, idempotency_key, fingerprint, answer, created_at)
-    VALUES ($1, $2, $3, $4, $5)
-    ON CONFLICT (user_id, idempotency_key) DO UPDATE
-    SET fingerprint = excluded.fingerprint, answer = excluded.answer, created_at = excluded.created_at
-    WHERE kept_answers.created_at <= $6
-"""
-
-_FORGET = """
-    DELETE FROM kept_answers WHERE (user_id, idempotency_key) IN (
-        SELECT user_id, idempotency_key FROM kept_answers WHERE created_at <= $1 ORDER BY created_at LIMIT $2
-    )
-"""
 
 MOST_COUNTED = 10_000
 
@@ -158,25 +138,6 @@ async def settled(tx: Transaction, order_ids: Sequence[str], status: Status, now
 async def released(tx: Transaction, order_ids: Sequence[str]) -> None:
     """Products has taken the stock of these orders back."""
     await tx.execute_many(_RELEASED, [(order_id,) for order_id in sorted(order_ids)])
-
-
-async def kept_answer(reading: Reading, request: KeyedRequest) -> KeptAnswer | None:
-    """What was answered to the request's key, unless it was too long ago."""
-    row = await reading.fetch_one(_KEPT, request.user_id, request.key, request.kept_since)
-    return None if row is None else KeptAnswer(*row)
-
-
-async def keep_answer(tx: Transaction, request: KeyedRequest, answer: bytes) -> bool:
-    """Keep what is answered to the request's key; False when there is an answer already."""
-    changed = await tx.execute(
-        _KEEP, request.user_id, request.key, request.fingerprint, answer, request.at, request.kept_since
-    )
-    return changed == 1
-
-
-async def forget_answers(tx: Transaction, kept_since: int, limit: int) -> int:
-    """Forget at most `limit` of the answers that are too old; returns how many."""
-    return await tx.execute(_FORGET, kept_since, limit)
 
 
 @cache

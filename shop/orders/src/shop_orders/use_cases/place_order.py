@@ -14,6 +14,7 @@ from datetime import timedelta
 
 from atoll import wire
 from atoll.clock import Clock, from_millis, to_millis
+from atoll.idempotency import Asked, KeptAnswer, KeyedRequest, KeyUsedDifferently, kept_answers
 from atoll.identity.principal import Principal
 from atoll.ids import NewId
 from atoll.storage import Database, Reading, Transaction
@@ -22,15 +23,16 @@ from shop_contracts.products import Reservation
 from shop_orders import store
 from shop_orders.answers import order_answer
 from shop_orders.domain import (
-    KeyUsedDifferently,
     NotTheBuyer,
     OnlyUsersOrder,
     Order,
     ProductsUnavailable,
     place,
 )
-from shop_orders.idempotency import KeyedRequest, keyed
+from shop_orders.order_ids import order_id
 from shop_orders.ports import ItemsDiffer, Products, ReservationReleased
+
+ROUTE = "POST /orders"
 
 COMMIT_MARGIN = timedelta(seconds=5)
 """An order is committed at the latest so long before its hold ends: a commit takes its time, and clocks differ."""
@@ -53,16 +55,17 @@ class PlaceOrder:
         `KeyUsedDifferently`. A refusal is not remembered.
         """
         _refuse_others(buyer, wanted)
-        if key is None:
+        request = Asked(ROUTE, buyer, key, wanted.items).keyed(self.clock.now())
+        if request is None:
             return await self._reserve_and_commit(self.new_id(), buyer.subject, wanted, None)
-        return await self._once(keyed(buyer.subject, key, wanted, self.clock.now()), wanted)
+        return await self._once(request, wanted)
 
     async def _once(self, request: KeyedRequest, wanted: NewOrder) -> bytes:
         known = await self._known(request)
         if isinstance(known, bytes):
             return known
         try:
-            return await self._reserve_and_commit(known, request.user_id, wanted, request)
+            return await self._reserve_and_commit(known, request.caller, wanted, request)
         except (ItemsDiffer, ReservationReleased) as refusal:
             return await self._answer_of_twin(request, refusal)
 
@@ -70,8 +73,8 @@ class PlaceOrder:
         """The answer that is kept for the request, or the id of the order it is to make."""
 
         async def look(reading: Reading) -> bytes | str:
-            kept = await store.kept_answer(reading, request)
-            return request.answer_from(kept) if kept else await _next_order_id(reading, request)
+            kept = await kept_answers.find(reading, request)
+            return kept.body if kept else await _next_order_id(reading, request)
 
         return await self.database.read(look)
 
@@ -99,7 +102,7 @@ class PlaceOrder:
 
         async def commit(tx: Transaction) -> bytes:
             self._refuse_late(hold)
-            if request is not None and not await store.keep_answer(tx, request, answer):
+            if request is not None and not await kept_answers.keep(tx, request, KeptAnswer(answer)):
                 return await _kept_by_twin(tx, request)
             await store.add(tx, order)
             return answer
@@ -122,16 +125,16 @@ def _refuse_others(buyer: Principal, wanted: NewOrder) -> None:
 
 async def _next_order_id(reading: Reading, request: KeyedRequest) -> str:
     placed = 0
-    while await store.exists(reading, order_id := request.order_id(placed)):
+    while await store.exists(reading, found := order_id(request, placed)):
         placed += 1
-    return order_id
+    return found
 
 
 async def _kept_by_twin(tx: Transaction, request: KeyedRequest) -> bytes:
-    kept = await store.kept_answer(tx, request)
+    kept = await kept_answers.find(tx, request)
     if kept is None:
         raise ProductsUnavailable
-    return request.answer_from(kept)
+    return kept.body
 
 
 def _lines(hold: Reservation) -> list[OrderLine]:

@@ -1,0 +1,123 @@
+"""The table of what was answered, with the statements that are right under READ COMMITTED."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from atoll import wire
+from atoll.endpoints import Reply
+from atoll.idempotency.keyed_request import KeyedRequest, KeyUsedDifferently
+from atoll.storage import Reading, Transaction
+
+TABLE = """
+CREATE TABLE kept_answers (
+    route TEXT NOT NULL,
+    caller TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    fingerprint BYTEA NOT NULL,
+    status BIGINT,
+    headers TEXT NOT NULL,
+    body BYTEA NOT NULL,
+    created_at BIGINT NOT NULL,
+    PRIMARY KEY (route, caller, idempotency_key)
+);
+
+CREATE INDEX kept_answers_by_age ON kept_answers (created_at);
+"""
+"""What a migration of the service has to create. A `status` of NULL is the route's own."""
+
+_FIND = """
+    SELECT fingerprint, status, headers, body FROM kept_answers
+    WHERE route = $1 AND caller = $2 AND idempotency_key = $3 AND created_at > $4
+"""
+
+_KEEP = """
+    INSERT INTO kept_answers (route, caller, idempotency_key, fingerprint, status, headers, body, created_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    ON CONFLICT (route, caller, idempotency_key) DO UPDATE
+    SET fingerprint = excluded.fingerprint, status = excluded.status, headers = excluded.headers,
+        body = excluded.body, created_at = excluded.created_at
+    WHERE kept_answers.created_at <= $9
+"""
+
+_FILL = """
+    UPDATE kept_answers SET status = $4, headers = $5, body = $6
+    WHERE route = $1 AND caller = $2 AND idempotency_key = $3
+"""
+
+_FORGET = """
+    DELETE FROM kept_answers WHERE (route, caller, idempotency_key) IN (
+        SELECT route, caller, idempotency_key FROM kept_answers WHERE created_at <= $1 ORDER BY created_at LIMIT $2
+    )
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An answer as it was given: its own status (None for the route's) and headers, and its body."""
+
+    body: bytes
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, reply: Reply[Any]) -> "KeptAnswer":
+        body = b"" if reply.value is None else wire.encode(reply.value)
+        return cls(body, reply.status, reply.headers)
+
+    def reply(self) -> Reply[Any]:
+        """The same answer, once more."""
+        return Reply(wire.Raw(self.body) if self.body else None, self.status, self.headers)
+
+
+_NO_ANSWER_YET = KeptAnswer(b"")
+
+_read_headers = wire.decoder(dict[str, str]).decode
+
+
+async def find(reading: Reading, request: KeyedRequest) -> KeptAnswer | None:
+    """What was answered to the request, unless it was too long ago.
+
+    Raises `KeyUsedDifferently` when it was the answer to something else.
+    """
+    row = await reading.fetch_one(_FIND, *request.name, request.kept_since)
+    if row is None:
+        return None
+    fingerprint, status, headers, body = row
+    if fingerprint != request.fingerprint:
+        raise KeyUsedDifferently
+    return KeptAnswer(body, status, _read_headers(headers.encode()))
+
+
+async def keep(tx: Transaction, request: KeyedRequest, answer: KeptAnswer) -> bool:
+    """Keep the answer; False, once it is durable, when there is one to the request's key already."""
+    written = wire.encode(answer.headers).decode()
+    changed = await tx.execute(
+        _KEEP,
+        *request.name,
+        request.fingerprint,
+        answer.status,
+        written,
+        answer.body,
+        request.at,
+        request.kept_since,
+    )
+    return changed == 1
+
+
+async def claim(tx: Transaction, request: KeyedRequest) -> bool:
+    """Take the key before there is an answer, which `fill` adds in the same transaction; False as for `keep`.
+
+    Where transactions run in parallel, another one with the key waits here until this one has ended.
+    """
+    return await keep(tx, request, _NO_ANSWER_YET)
+
+
+async def fill(tx: Transaction, request: KeyedRequest, answer: KeptAnswer) -> None:
+    """Add the answer to a key that was claimed."""
+    await tx.execute(_FILL, *request.name, answer.status, wire.encode(answer.headers).decode(), answer.body)
+
+
+async def forget(tx: Transaction, kept_since: int, limit: int) -> int:
+    """Forget at most `limit` of the answers given up to that moment, in milliseconds; returns how many."""
+    return await tx.execute(_FORGET, kept_since, limit)
