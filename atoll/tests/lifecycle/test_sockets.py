@@ -1,5 +1,6 @@
 """Listening sockets: clear words when they cannot be had, and nobody lost when they close."""
 
+import asyncio
 import socket
 import sys
 
@@ -30,6 +31,23 @@ def test_hosts_are_addresses_or_names(host: str) -> None:
     with listening_socket(host, 0) as listening, socket.create_connection(listening.getsockname()[:2]):
         (accepted,) = accept_waiting(listening)
         accepted.close()
+
+
+async def test_connections_send_small_pieces_at_once() -> None:
+    opened: asyncio.Future[asyncio.BaseTransport] = asyncio.get_running_loop().create_future()
+
+    class Connection(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            opened.set_result(transport)
+
+    listening = listening_socket("127.0.0.1", 0)
+    async with await asyncio.get_running_loop().create_server(Connection, sock=listening):
+        with socket.create_connection(listening.getsockname()):
+            transport = await opened
+            nodelay = transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            transport.close()
+
+    assert nodelay
 
 
 def test_ipv6_works_where_the_machine_has_it() -> None:

@@ -35,10 +35,11 @@ _TCP_SYN = 0x02
 def listening_socket(host: str, port: int) -> socket.socket:
     """A socket that listens on `host` and `port`, not blocking; port 0 takes a free one.
 
-    Raises `StartFailed` with what to do when the address cannot be had.
+    Its connections send at once what they have (TCP_NODELAY), on every event loop. Raises `StartFailed` with
+    what to do when the address cannot be had.
     """
     family, address = _resolved(host, port)
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio asks for the protocol by number
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
