@@ -11,11 +11,11 @@ from shop_products.importing.found import Found, Mistaken, Skipped, Variant
 from shop_products.importing.reporting import Reporting
 from shop_products.use_cases.take_over import TakeOver
 
-PIECE = 16 * 1024
+PIECE = 8 * 1024
 """Bytes that are read at once, and
 """
 
-BATCH = 100
+BATCH = 50
 """products of one transaction: each takes some milliseconds, in which nobody else is served."""
 
 
