@@ -101,6 +101,12 @@ class TestSources:
 
         assert 5 == load(file, WORKERS="5").workers
 
+    def test_a_path_in_the_file_starts_from_the_files_folder(self, file: Path) -> None:
+        file.write_text("[settings]\nfolder = 'sample/data'\n")
+
+        assert file.parent / "sample/data" == load(file).folder
+        assert Path("sample/data") == load(file, FOLDER="sample/data").folder
+
     def test_an_empty_value_in_the_environment_is_none_at_all(self, file: Path) -> None:
         file.write_text("[settings]\nworkers = 3\n")
 

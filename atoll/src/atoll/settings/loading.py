@@ -72,8 +72,9 @@ def load_settings(settings_type: type[S], service: str, environ: Mapping[str, st
 
     A setting is looked for in the environment (an empty value there counts as none), then in the file that
     `ATOLL_CONFIG` names, in `[services.<service>.settings]` and then in `[settings]`, and then the default
-    holds. A secret may also be in a file of its own, which `<NAME>_FILE` in the environment names. Raises
-    `SettingsInvalid` with all mistakes at once; keys in those tables that are no settings are mistakes too.
+    holds. A path that is written in the file starts from the file's folder. A secret may also be in a file of its own,
+    which `<NAME>_FILE` in the environment names. Raises `SettingsInvalid` with all mistakes at once; keys in those
+    tables that are no settings are mistakes too.
     """
     settings: S = _Loading(settings_type, service, environ).result()
     return settings
@@ -147,8 +148,14 @@ class _Loading:
             return self._in_section(field.setting.section)
         for table in self._tables:
             if field.name in table.values:
-                return Found(table.values[field.name], table.where(field.name), written_as_text=False)
+                value = self._seen_from_file(field, table.values[field.name])
+                return Found(value, table.where(field.name), written_as_text=False)
         return None
+
+    def _seen_from_file(self, field: SettingField, value: object) -> object:
+        if isinstance(value, str) and Path in parts_of(field.type):
+            return str(Path(self._file_name).parent / value)
+        return value
 
     def _in_section(self, section: str) -> Found | None:
         *outer, last = section.split(".")
