@@ -28,6 +28,7 @@ Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Description: TypeAlias = Annotated[str, Meta(max_length=MAX_DESCRIPTION)]
 OrderId: TypeAlias = Annotated[str, Meta(min_length=1, max_length=64)]
 Category: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_CATEGORY)]
+Price: TypeAlias = Annotated[Money, Meta(extra_json_schema={"maximum": float(MAX_PRICE.to_wire())})]
 
 
 class Product(Model):
@@ -55,7 +56,7 @@ class NewProduct(StrictModel):
     """A product to add to the catalogue, with its first stock."""
 
     name: Name
-    price: Money
+    price: Price
     category: Category
     description: Description = ""
     stock: Annotated[int, Meta(ge=0, le=MAX_STOCK)] = 0
@@ -71,7 +72,7 @@ class ProductChanges(StrictModel):
     """The fields to change; the others stay."""
 
     name: Name | UnsetType = UNSET
-    price: Money | UnsetType = UNSET
+    price: Price | UnsetType = UNSET
     category: Category | UnsetType = UNSET
     description: Description | UnsetType = UNSET
 
@@ -83,7 +84,7 @@ class ProductChanges(StrictModel):
 class StockChange(StrictModel):
     """How many to add, or to take when negative."""
 
-    quantity: Annotated[int, Meta(ge=-MAX_STOCK, le=MAX_STOCK)]
+    quantity: Annotated[int, Meta(ge=-MAX_STOCK, le=MAX_STOCK, extra_json_schema={"not": {"const": 0}})]
 
     def __post_init__(self) -> None:
         if self.quantity == 0:
