@@ -16,6 +16,9 @@ from atoll.testing.clock import ManualClock
 from shop_products.app import create_app
 from shop_products.settings import ProductsSettings
 
+JOBS = 2
+"""Sweeping and forgetting: both sleep when they have done their work."""
+
 PassTime: TypeAlias = Callable[[float], Awaitable[None]]
 
 
@@ -121,9 +124,9 @@ def pass_time(clock: ManualClock, running: httpx2.ASGITransport) -> PassTime:
     async def pass_time(seconds: float) -> None:
         pause = ProductsSettings().sweep_seconds
         for _ in range(math.ceil(seconds / pause)):
-            await clock.wait_for_sleepers()
+            await clock.wait_for_sleepers(JOBS)
             await clock.advance(pause)
-        await clock.wait_for_sleepers()
+        await clock.wait_for_sleepers(JOBS)
 
     return pass_time
 

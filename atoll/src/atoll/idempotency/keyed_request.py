@@ -15,6 +15,9 @@ from atoll.problems import FieldMistake, InvalidFields
 KEPT_FOR = timedelta(hours=24)
 """How long a key is remembered (Stripe's default)."""
 
+_PURPOSE = b"idempotency\0"
+"""Keeps what a secret is used for here apart from its other uses."""
+
 NOBODY = ""
 """The caller where nobody has signed in: all such callers share their keys."""
 
@@ -80,4 +83,6 @@ def _name_of(caller: Principal | None) -> str:
 
 def _fingerprint(what: object, secret: bytes | None) -> bytes:
     written = wire.encode(what)
-    return hashlib.sha256(written).digest() if secret is None else hmac.digest(secret, written, "sha256")
+    if secret is None:
+        return hashlib.sha256(written).digest()
+    return hmac.digest(secret, _PURPOSE + written, "sha256")

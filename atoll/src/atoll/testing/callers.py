@@ -13,13 +13,14 @@ _SECRET = DEVELOPMENT_SECRET.reveal()
 class Callers:
     """Makes the `Authorization` headers of callers, and the authenticators of services that know them.
 
-    Give every service of one test the same `Callers`; the secret is the one that their settings
-    have by default. Each user's token is good for `lifetime` seconds.
+    Give every service of one test the same `Callers`, or in another process those of the same `key`; the secret is
+    the one that their settings have by default. Each user's token is good for `lifetime` seconds.
     """
 
-    def __init__(self, *, clock: Clock | None = None, lifetime: int = 86_400) -> None:
+    def __init__(self, *, clock: Clock | None = None, lifetime: int = 86_400, key: SigningKey | None = None) -> None:
         self._clock = clock
-        self._keys = KeyRing([SigningKey.generate()])
+        self.key = key or SigningKey.generate()
+        self._keys = KeyRing([self.key])
         self._issuer = TokenIssuer(self._keys, lifetime=lifetime, clock=clock)
 
     def user(self, subject: str, *roles: str) -> dict[str, str]:

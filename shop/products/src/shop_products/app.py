@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from atoll.clock import Clock, SystemClock
+from atoll.idempotency import Forgetting, OncePerKey
 from atoll.identity.authenticator import Authenticator
 from atoll.ids import NewId, uuid7
 from atoll.neighbours import Neighbours
@@ -48,6 +49,7 @@ def create_app(
     sample = settings.sample_catalogue if settings.environment == "development" else None
     routes = Routes(
         database=database,
+        once_per_key=OncePerKey(database, clock),
         add_products=AddProducts(database, clock, new_id),
         import_catalogue=import_catalogue,
         change_product=ChangeProduct(database, clock),
@@ -63,7 +65,7 @@ def create_app(
         routes.table(),
         authenticator=authenticator,
         resources=[neighbours, _ready(database, BeginWithSample(database, import_catalogue, sample))],
-        jobs={"sweeping": sweeping.run},
+        jobs={"sweeping": sweeping.run, "forgetting": Forgetting(database, clock).run},
         readiness={"database": database.check},
         version=settings.version,
         clock=clock,

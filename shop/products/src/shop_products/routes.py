@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from atoll.endpoints import Admin, CallingService, Header, Media, Query, Reply, Request, Route
+from atoll.idempotency import Asked, IdempotencyKey, KeyUsedDifferently, OncePerKey
 from atoll.storage import Database
 from shop_contracts.imports import ImportReport
 from shop_contracts.products import (
@@ -51,6 +52,7 @@ Table = Annotated[Request, Media(("text/csv", "application/csv"), charsets=("utf
 @dataclass(frozen=True)
 class Routes:
     database: Database
+    once_per_key: OncePerKey
     add_products: AddProducts
     import_catalogue: ImportCatalogue
     change_product: ChangeProduct
@@ -64,10 +66,10 @@ class Routes:
         """Everything this service answers."""
         refused = (ProductNotFound, InsufficientStock, ItemsDiffer, ReservationReleased)
         guarded = (ProductNotFound, VersionChanged)
-        bounded = (ProductNotFound, StockOutOfBounds)
+        bounded = (ProductNotFound, StockOutOfBounds, KeyUsedDifferently)
         return (
             Route("GET", "/products", self.get_products),
-            Route("POST", "/products", self.post_products, status=201),
+            Route("POST", "/products", self.post_products, status=201, problems=[KeyUsedDifferently]),
             Route("POST", "/products/import", self.post_import, problems=[HeaderInvalid], body_limit=MAX_IMPORT),
             Route("GET", "/products/{product_id}", self.get_product, problems=[ProductNotFound]),
             Route("PATCH", "/products/{product_id}", self.patch_product, problems=guarded),
@@ -83,12 +85,13 @@ class Routes:
         """The catalogue, page by page."""
         return await list_products(self.database, wanted)
 
-    async def post_products(self, body: NewProduct | NewProducts, _admin: Admin) -> Reply[Product | list[Product]]:
+    async def post_products(
+        self, body: NewProduct | NewProducts, admin: Admin, key: IdempotencyKey = None
+    ) -> Reply[Product | list[Product]]:
         """Add a product, or all of an array of them."""
-        if isinstance(body, list):
-            return Reply(await self.add_products(body))
-        (product,) = await self.add_products([body])
-        return Reply(product, headers={"ETag": etag(product), "Location": f"/products/{product.id}"})
+        new, answered = (body, _created_all) if isinstance(body, list) else ([body], _created)
+        asked = Asked("POST /products", admin, key, body)
+        return await self.once_per_key(asked, lambda once: self.add_products(new, once=once), answered)
 
     async def post_import(self, table: Table, _admin: Admin) -> ImportReport:
         """Take over the products of a CSV file with the columns of a Shopify product export.
@@ -116,9 +119,14 @@ class Routes:
         """Take a product out of the catalogue; orders that have it go on."""
         await self.hide_product(product_id, only_at=wanted_version(if_match))
 
-    async def patch_stock(self, product_id: str, change: StockChange, _admin: Admin) -> Reply[Product]:
+    async def patch_stock(
+        self, product_id: str, change: StockChange, admin: Admin, key: IdempotencyKey = None
+    ) -> Reply[Product]:
         """Add to the stock of a product, or take from it, in one step."""
-        return _tagged(await self.change_stock(product_id, change.quantity))
+        asked = Asked("PATCH /products/{product_id}/stock", admin, key, (product_id, change))
+        return await self.once_per_key(
+            asked, lambda once: self.change_stock(product_id, change.quantity, once=once), _tagged
+        )
 
     async def post_reservation(self, wanted: NewReservation, _caller: CallingService) -> Reservation:
         """Hold all the lines of an order, or none."""
@@ -138,6 +146,15 @@ class Routes:
     async def post_settlements(self, wanted: NewSettlements, _caller: CallingService) -> Settlements:
         """Make the holds of orders that were placed their own."""
         return Settlements(settled=await self.settle(wanted.order_ids))
+
+
+def _created(products: Sequence[Product]) -> Reply[Product | list[Product]]:
+    (product,) = products
+    return Reply(product, headers={"ETag": etag(product), "Location": f"/products/{product.id}"})
+
+
+def _created_all(products: list[Product]) -> Reply[Product | list[Product]]:
+    return Reply(products)
 
 
 def _tagged(product: Product) -> Reply[Product]:

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from atoll.clock import Clock, SystemClock
+from atoll.idempotency import Forgetting, OncePerKey
 from atoll.identity.keys import KeyRing, SigningKey
 from atoll.identity.service_authenticator import ServiceAuthenticator
 from atoll.identity.service_credential import ServiceTokenVerifier
@@ -44,6 +45,7 @@ def create_app(
     routes = Routes(
         database=database,
         keys=keys,
+        once_per_key=OncePerKey(database, clock, secret=settings.service_secret.reveal().encode()),
         register=Register(database, passwords, clock, new_id),
         sign_in=SignIn(database, passwords, issuer, clock, new_id),
         refresh=Refresh(database, issuer, clock),
@@ -66,6 +68,7 @@ def create_app(
         routes.table(),
         authenticator=_authenticator(settings, keys, clock),
         resources=[migrated(database), passwords, first_things()],
+        jobs={"forgetting": Forgetting(database, clock).run},
         readiness={"database": database.check},
         version=settings.version,
         clock=clock,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from atoll.endpoints import Admin, Query, Reply, Route
+from atoll.idempotency import Asked, IdempotencyKey, KeyUsedDifferently, OncePerKey
 from atoll.identity.keys import JWKS_PATH, JwksDocument, KeyRing
 from atoll.identity.principal import Principal
 from atoll.storage import Database
@@ -35,6 +36,7 @@ STORED_FOR_A_WHILE = {"Cache-Control": "public, max-age=300"}
 class Routes:
     database: Database
     keys: KeyRing
+    once_per_key: OncePerKey
     register: Register
     sign_in: SignIn
     refresh: Refresh
@@ -45,9 +47,10 @@ class Routes:
 
     def table(self) -> Sequence[Route]:
         """Everything this service answers."""
+        opened = (EmailTaken, CommonPassword, KeyUsedDifferently)
         changed = (UserNotFound, EmailTaken, CommonPassword, WrongCurrentPassword)
         return (
-            Route("POST", "/users", self.post_user, status=201, problems=[EmailTaken, CommonPassword]),
+            Route("POST", "/users", self.post_user, status=201, problems=opened),
             Route("GET", "/users", self.get_users),
             Route("GET", "/users/{user_id}", self.get_user, problems=[UserNotFound]),
             Route("PATCH", "/users/{user_id}", self.patch_user, problems=changed),
@@ -58,10 +61,10 @@ class Routes:
             Route("GET", JWKS_PATH, self.get_keys),
         )  # fmt: skip
 
-    async def post_user(self, wanted: NewUser) -> Reply[User]:
+    async def post_user(self, wanted: NewUser, key: IdempotencyKey = None) -> Reply[User]:
         """Open an account."""
-        user = await self.register(wanted)
-        return Reply(user, headers={"Location": f"/users/{user.id}"})
+        asked = Asked("POST /users", None, key, wanted)
+        return await self.once_per_key(asked, lambda once: self.register(wanted, once=once), _opened)
 
     async def get_users(self, wanted: Annotated[PageOfUsers, Query()], _admin: Admin) -> UserPage:
         """Every account, page by page."""
@@ -100,3 +103,7 @@ class Routes:
     async def get_keys(self) -> Reply[JwksDocument]:
         """The public keys of access tokens."""
         return Reply(self.keys.jwks(), headers=STORED_FOR_A_WHILE)
+
+
+def _opened(user: User) -> Reply[User]:
+    return Reply(user, headers={"Location": f"/users/{user.id}"})

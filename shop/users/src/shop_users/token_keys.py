@@ -1,17 +1,74 @@
-"""The keys that sign access tokens: made once, kept in the service's own database."""
+"""The keys that sign access tokens, and what each does at which time. No I/O.
 
-from atoll.clock import Clock, to_millis
-from atoll.identity.keys import KeyRing, SigningKey
-from atoll.storage import Database, Transaction
-from shop_users.store import signing_keys
+    published ──────────▶ signs ──────────▶ has signed ──────────▶ removed
+             at least LEAD     until the next       at least STAYS
+                               key signs
+
+A key is known to everyone who checks tokens before it signs, and until the last token that it signed has expired. There
+is always one key that signs and one that stands ready for the moment when that one is withdrawn.
+
+All moments are milliseconds since 1970, as `atoll.clock.to_millis` has them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from atoll.identity.jwks import REFRESH_INTERVAL
+from atoll.identity.keys import SigningKey
+from atoll.identity.tokens import CLOCK_SKEW, TOKEN_LIFETIME
+
+LEAD: Final = (REFRESH_INTERVAL + 2 * CLOCK_SKEW) * 1000
+"""How long a key is published before it signs: the interval at which everyone fetches, with room for the fetch itself
+and for clocks that differ."""
+
+STAYS: Final = (TOKEN_LIFETIME + 2 * CLOCK_SKEW) * 1000
+"""How long a key stays published when it signs no more: the life of its last token, as the slowest clocks see it."""
 
 
-async def load_keys(ring: KeyRing, database: Database, clock: Clock) -> None:
-    """Fill `ring` with the keys of the database, where its current one becomes the first if there is none yet."""
-    candidate, now = ring.current.to_json(), to_millis(clock.now())
+@dataclass(frozen=True, slots=True)
+class TokenKey:
+    """A key and its times; `signs_from` is None until it is known when."""
 
-    async def keep_or_find(tx: Transaction) -> list[str]:
-        await signing_keys.add_first(tx, candidate, now)
-        return await signing_keys.in_order(tx)
+    number: int
+    signing_key: SigningKey = field(compare=False)
+    published_at: int
+    signs_from: int | None
 
-    ring.replace([SigningKey.from_json(key) for key in await database.transaction(keep_or_find)])
+    @property
+    def kid(self) -> str:
+        return self.signing_key.kid
+
+    def has_begun(self, now: int) -> bool:
+        """Whether its time to sign has come."""
+        return self.signs_from is not None and self.signs_from <= now
+
+    @property
+    def may_sign_from(self) -> int:
+        """From when on everyone knows it."""
+        return self.published_at + LEAD
+
+
+def signing(keys: Sequence[TokenKey], now: int) -> TokenKey | None:
+    """The key that signs now: the one that began last."""
+    begun = _begun(keys, now)
+    return begun[-1] if begun else None
+
+
+def standing_ready(keys: Sequence[TokenKey], now: int) -> TokenKey | None:
+    """The key that signs next: the one that has been published longest of those that have not begun."""
+    waiting = [key for key in keys if not key.has_begun(now)]
+    return min(waiting, key=lambda key: key.published_at, default=None)
+
+
+def outlived(keys: Sequence[TokenKey], now: int) -> list[TokenKey]:
+    """The keys whose every token has expired."""
+    begun = _begun(keys, now)
+    return [
+        key for key, successor in zip(begun, begun[1:], strict=False) if (successor.signs_from or 0) + STAYS <= now
+    ]
+
+
+def _begun(keys: Sequence[TokenKey], now: int) -> list[TokenKey]:
+    """Those that sign or have signed, in the order in which they began."""
+    return sorted((key for key in keys if key.has_begun(now)), key=lambda key: (key.signs_from or 0, key.number))

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from atoll.clock import Clock, from_millis, to_millis
+from atoll.idempotency import Once, every_time
 from atoll.ids import NewId
 from atoll.storage import Database, Transaction
 from shop_contracts.products import NewProduct, Product
@@ -16,17 +17,17 @@ class AddProducts:
     clock: Clock
     new_id: NewId
 
-    async def __call__(self, new: Sequence[NewProduct]) -> list[Product]:
+    async def __call__(self, new: Sequence[NewProduct], *, once: Once = every_time) -> list[Product]:
         """The products as they are now, in the same order."""
         now = to_millis(self.clock.now())
         products = [first_version(self.new_id(), product, now) for product in new]
 
-        async def add(tx: Transaction) -> None:
+        async def add(tx: Transaction) -> list[Product]:
             await catalogue.add(tx, products)
             await stock.add(tx, [stock.Move(product.id, product.stock) for product in products], now)
+            return products
 
-        await self.database.transaction(add)
-        return products
+        return await self.database.transaction(once(add))
 
 
 def first_version(product_id: str, new: NewProduct, now: int) -> Product:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from atoll.clock import Clock, to_millis
+from atoll.idempotency import Once, every_time
 from atoll.storage import Database, Transaction
 from shop_contracts.products import Product
 from shop_products.contention import settle_contention
@@ -16,7 +17,7 @@ class ChangeStock:
     database: Database
     clock: Clock
 
-    async def __call__(self, product_id: str, quantity: int) -> Product:
+    async def __call__(self, product_id: str, quantity: int, *, once: Once = every_time) -> Product:
         """The product with its new stock; raises `ProductNotFound` or `StockOutOfBounds`."""
         now = to_millis(self.clock.now())
 
@@ -26,4 +27,4 @@ class ChangeStock:
                 raise StockOutOfBounds(before.name, before.stock)
             return await product_at(tx, product_id, None)
 
-        return await settle_contention(self.database, change)
+        return await settle_contention(self.database, once(change))

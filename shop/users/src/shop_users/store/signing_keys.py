@@ -1,18 +1,54 @@
 """What signs access tokens, as JSON; only this service can read it."""
 
+from atoll.identity.keys import SigningKey
 from atoll.storage import Reading, Transaction
+from shop_users.token_keys import TokenKey
 
-_ADD_FIRST = """
-    INSERT INTO signing_keys (position, private_key, created_at) VALUES (1, $1, $2)
-    ON CONFLICT (position) DO NOTHING
+_TAKE_TURN = "UPDATE signing_key_changes SET changes = changes + 1 WHERE id = 1"
+
+_EVERY = "SELECT number, private_key, published_at, signs_from FROM signing_keys ORDER BY number"
+
+_SIGNING = """
+    SELECT private_key FROM signing_keys WHERE signs_from <= $1
+    ORDER BY signs_from DESC, number DESC
+    LIMIT 1
+"""
+
+_ADD = """
+    INSERT INTO signing_keys (number, private_key, published_at, signs_from)
+    SELECT COALESCE(MAX(number), 0) + 1, $1, $2, $3 FROM signing_keys
 """
 
 
-async def add_first(tx: Transaction, private_key: str, now: int) -> None:
-    """Keep the key unless there is a first one already: of several that start at once, one wins."""
-    await tx.execute(_ADD_FIRST, private_key, now)
+async def take_turn(tx: Transaction) -> None:
+    """Let nobody else change keys until this transaction is over: what it reads from here on stays true."""
+    await tx.execute(_TAKE_TURN)
 
 
-async def in_order(reading: Reading) -> list[str]:
-    """Every key, the one that signs first."""
-    return [key for (key,) in await reading.fetch_all("SELECT private_key FROM signing_keys ORDER BY position")]
+async def every(reading: Reading) -> list[TokenKey]:
+    """All keys that are published."""
+    return [
+        TokenKey(number, SigningKey.from_json(private_key), published_at, signs_from)
+        for number, private_key, published_at, signs_from in await reading.fetch_all(_EVERY)
+    ]
+
+
+async def signing(reading: Reading, now: int) -> str | None:
+    """The key that signs now, as JSON; the same one as `token_keys.signing` finds, for less work."""
+    row = await reading.fetch_one(_SIGNING, now)
+    return None if row is None else row[0]
+
+
+async def add(tx: Transaction, key: SigningKey, published_at: int, signs_from: int | None) -> None:
+    """Publish a key."""
+    await tx.execute(_ADD, key.to_json(), published_at, signs_from)
+
+
+async def let_sign(tx: Transaction, number: int, signs_from: int) -> None:
+    """Say when a key begins to sign."""
+    await tx.execute("UPDATE signing_keys SET signs_from = $2 WHERE number = $1", number, signs_from)
+
+
+async def remove(tx: Transaction, number: int) -> None:
+    """Publish a key no more, and forget it."""
+    await tx.execute("DELETE FROM signing_keys WHERE number = $1", number)

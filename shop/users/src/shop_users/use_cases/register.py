@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 from atoll.clock import Clock, from_millis, to_millis
+from atoll.idempotency import Once, every_time
 from atoll.ids import NewId
-from atoll.storage import Database
+from atoll.storage import Database, Transaction
 from shop_contracts.users import NewUser, User
 from shop_users.domain import Account, EmailTaken
 from shop_users.passwords import Passwords, refuse_common
@@ -18,14 +19,18 @@ class Register:
     clock: Clock
     new_id: NewId
 
-    async def __call__(self, wanted: NewUser) -> User:
+    async def __call__(self, wanted: NewUser, *, once: Once = every_time) -> User:
         """The new user; raises `CommonPassword` or `EmailTaken`."""
         refuse_common(wanted.password)
         user = self._new(wanted)
         account = Account(user, await self.passwords.hash(wanted.password))
-        if not await self.database.transaction(lambda tx: accounts.add(tx, account)):
-            raise EmailTaken(user.email)
-        return user
+
+        async def add(tx: Transaction) -> User:
+            if not await accounts.add(tx, account):
+                raise EmailTaken(user.email)
+            return user
+
+        return await self.database.transaction(once(add))
 
     def _new(self, wanted: NewUser) -> User:
         now = from_millis(to_millis(self.clock.now()))
