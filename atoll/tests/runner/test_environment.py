@@ -106,6 +106,13 @@ def test_a_command_of_a_service_works_on_its_data_not_on_its_port(
     assert "PORT" not in environment
 
 
+def test_a_command_may_look_at_databases(surroundings: Callable[..., Surroundings], folder: DataFolder) -> None:
+    environment = surroundings().of_command(CommandSpec(module="check", databases=("users",)))
+
+    assert environment["USERS_DATABASE_URL"] == folder.database_url("users")
+    assert "DATABASE_URL" not in environment
+
+
 def test_a_command_of_the_system_gets_every_address(surroundings: Callable[..., Surroundings]) -> None:
     environment = surroundings().of_command(CommandSpec(module="demo", secrets=("admin_password",)))
 

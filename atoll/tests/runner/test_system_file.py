@@ -157,6 +157,19 @@ def test_a_command_of_no_service_is_found(file: Path) -> None:
     assert mistakes == ["[commands.admin] service: 'user' is not a service here. Did you mean \"users\"?"]
 
 
+def test_a_command_that_looks_at_a_database_that_there_is_not_is_found(file: Path) -> None:
+    mistakes = mistakes_in(
+        file,
+        '[services]\nusers = { module = "json.tool" }\n'
+        '[commands.check]\nmodule = "json.tool"\ndatabases = ["users", "user"]',
+    )
+
+    assert mistakes == [
+        "[commands.check] databases: users has none.",
+        "[commands.check] databases: 'user' is not a service here. Did you mean \"users\"?",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

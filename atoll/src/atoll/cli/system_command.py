@@ -1,9 +1,9 @@
 """The commands that a system brings along, as `[commands.NAME]` of its file."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -31,12 +31,13 @@ def system_command(name: str) -> click.Command:
     @data_option
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     def command(file: Path | None, data: Path, arguments: tuple[str, ...]) -> None:
-        sys.exit(_run(name, file, DataFolder(data), arguments))
+        _become(name, file, DataFolder(data), arguments)
 
     return command
 
 
-def _run(name: str, file: Path | None, folder: DataFolder, arguments: tuple[str, ...]) -> int:
+def _become(name: str, file: Path | None, folder: DataFolder, arguments: tuple[str, ...]) -> NoReturn:
+    """This process becomes the program, so that Ctrl-C, signals and the exit code are the program's own."""
     running = folder.running()
     system = _system(file, running, name)
     spec = _find(name, system)
@@ -47,7 +48,7 @@ def _run(name: str, file: Path | None, folder: DataFolder, arguments: tuple[str,
     )
     program = [sys.executable, "-m", spec.module, *spec.arguments, *arguments]
     environment = {**os.environ, **surroundings.of_command(spec), DATA: str(folder.path)}
-    return subprocess.call(program, env=environment)  # noqa: S603 - the file names it
+    os.execve(sys.executable, program, environment)  # noqa: S606 - the file names it
 
 
 def _system(file: Path | None, running: RunningSystem | None, name: str) -> System:

@@ -38,7 +38,7 @@ class Surroundings:
     def for_work_of(self, name: str) -> dict[str, str]:
         """For a program that does work of the service `name` beside it: its data and secrets, not its ports."""
         spec = self.system.services[name]
-        database = self.folder.database_url(name) if spec.database is True else spec.database
+        database = self._database_url(name)
         return {
             "ATOLL_CONFIG": str(self.system.path),
             **self._registry_url(),
@@ -52,17 +52,19 @@ class Surroundings:
         return {
             "ATOLL_CONFIG": str(self.system.path),
             **(self.for_work_of(command.service) if command.service else self._urls()),
+            **{f"{_in_capitals(name)}_DATABASE_URL": self._database_url(name) for name in command.databases},
             **self._secrets(command.secrets),
             **command.environment,
         }
 
     def _urls(self) -> dict[str, str]:
         """`GATEWAY_URL`, `USERS_URL` and so on."""
-        return {
-            f"{name.upper().replace('-', '_')}_URL": url
-            for name in self.system.services
-            if (url := self.ports.url(name))
-        }
+        return {f"{_in_capitals(name)}_URL": url for name in self.system.services if (url := self.ports.url(name))}
+
+    def _database_url(self, name: str) -> str:
+        """Empty for a service without a database."""
+        spec = self.system.services[name]
+        return self.folder.database_url(name) if spec.database is True else spec.database or ""
 
     def _registry_url(self) -> dict[str, str]:
         registry = self.system.service_running(REGISTRY_MODULE)
@@ -82,3 +84,7 @@ class Surroundings:
 
     def _is_given(self, secret: str) -> bool:
         return any(self.environ.get(secret.upper() + suffix) for suffix in ("", "_FILE"))
+
+
+def _in_capitals(service: str) -> str:
+    return service.upper().replace("-", "_")

@@ -62,13 +62,15 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True):
 class CommandSpec(msgspec.Struct, frozen=True, kw_only=True):
     """`[commands.NAME]`: a program of the system that `atoll NAME …` runs, with more arguments at the end.
 
-    It gets the environment of `service` when one is named, else the addresses of all that runs.
+    It gets the environment of `service` when one is named, else the addresses of all that runs; and for each of
+    `databases` the address of that service's database, as `ORDERS_DATABASE_URL`, to look at.
     """
 
     module: str
     arguments: tuple[str, ...] = ()
     help: str = ""
     service: str = ""
+    databases: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()
     environment: dict[str, str] = {}
     needs_running: bool = False
@@ -214,6 +216,12 @@ def _wrong_command_services(services: Mapping[str, ServiceSpec], commands: Mappi
         if command.service and command.service not in services:
             guess = did_you_mean(command.service, services)
             yield f"[commands.{name}] service: {command.service!r} is not a service here.{guess}"
+        for owner in command.databases:
+            if owner not in services:
+                guess = did_you_mean(owner, services)
+                yield f"[commands.{name}] databases: {owner!r} is not a service here.{guess}"
+            elif not services[owner].database:
+                yield f"[commands.{name}] databases: {owner} has none."
 
 
 def _wrong_route_targets(services: Mapping[str, ServiceSpec], gateway: Mapping[str, Any]) -> Iterable[str]:

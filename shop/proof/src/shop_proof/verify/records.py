@@ -7,7 +7,7 @@ from datetime import datetime
 from atoll import wire
 from atoll.clock import from_millis
 from atoll.problems import Problem
-from atoll.storage import ReadOnlyDatabase
+from atoll.storage import ReadOnlyDatabase, Row
 from shop_contracts.orders import OrderLine
 from shop_contracts.products import ReservedLine
 
@@ -76,7 +76,7 @@ class OrderRecord:
 
 @dataclass(frozen=True, slots=True)
 class KeptAnswer:
-    """What was answered to a user's Idempotency-Key."""
+    """What was answered to a user who placed an order with an Idempotency-Key."""
 
     user_id: str
     key: str
@@ -109,7 +109,7 @@ _HOLDS = "SELECT order_id, state, lines, expires_at FROM reservations ORDER BY o
 
 _ORDER = "SELECT id, user_id, lines, total, currency, status, owed, created_at, updated_at FROM orders"
 
-_KEPT = "SELECT user_id, idempotency_key, answer FROM kept_answers"
+_KEPT = "SELECT caller, idempotency_key, body FROM kept_answers WHERE route = 'POST /orders'"
 
 _ACCOUNT = "SELECT id, name, email FROM users"
 
@@ -144,11 +144,11 @@ async def holds(products: ReadOnlyDatabase) -> AsyncIterator[Hold]:
 async def orders(database: ReadOnlyDatabase) -> AsyncIterator[OrderRecord]:
     """Every order, by its id."""
     async for row in database.stream(f"{_ORDER} ORDER BY id"):
-        yield _order(*row)
+        yield _order(row)
 
 
 async def kept_answers(database: ReadOnlyDatabase) -> AsyncIterator[KeptAnswer]:
-    """What is kept for Idempotency-Keys: those of the last 24 hours."""
+    """What is kept for Idempotency-Keys of orders: those of the last 24 hours."""
     async for row in database.stream(_KEPT):
         yield KeptAnswer(*row)
 
@@ -156,7 +156,7 @@ async def kept_answers(database: ReadOnlyDatabase) -> AsyncIterator[KeptAnswer]:
 async def orders_named(database: ReadOnlyDatabase, ids: Sequence[str]) -> dict[str, OrderRecord]:
     """Those of at most `AT_ONCE` orders that are there, by id."""
     rows = await database.fetch_all(f"{_ORDER} WHERE id IN ({_numbers(len(ids))})", *ids)
-    return {row[0]: _order(*row) for row in rows}
+    return {row[0]: _order(row) for row in rows}
 
 
 async def accounts_named(users: ReadOnlyDatabase, ids: Sequence[str]) -> dict[str, Account]:
@@ -169,17 +169,8 @@ def _numbers(count: int) -> str:
     return ", ".join(f"${number}" for number in range(1, count + 1))
 
 
-def _order(
-    order_id: str,
-    user_id: str,
-    lines: str,
-    total: int,
-    currency: str,
-    status: str,
-    owed: str | None,
-    created_at: int,
-    updated_at: int,
-) -> OrderRecord:
+def _order(row: Row) -> OrderRecord:
+    order_id, user_id, lines, total, currency, status, owed, created_at, updated_at = row
     try:
         read = _read_order_lines(lines.encode())
     except Problem as problem:

@@ -49,15 +49,15 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     def _scene(self) -> str:
         if not self.is_still:
             return "The system is at work. Stop what keeps it busy, and verify again."
+        is_quiet = not (self.owed or self.held)
         left = f"{self.owed:,} orders and {self.held:,} holds are still undecided"
-        if not self.system_runs:
-            state = (
-                f"{left}; start the system to let it decide" if self.owed or self.held else "nothing was left undecided"
-            )
-            return f"Nothing runs here; {state}."
-        if self.owed or self.held:
+        if self.system_runs and is_quiet:
+            return f"Quiet after {self.waited:g} s: nothing is pending, nothing is held."
+        if self.system_runs:
             return f"Not quiet after {self.waited:g} s: {left}."
-        return f"Quiet after {self.waited:g} s: nothing is pending, nothing is held."
+        if is_quiet:
+            return "Nothing runs here, and nothing was left undecided."
+        return f"Nothing runs here; {left}. Start the system to let it decide."
 
     def _conclusion(self) -> str:
         broken = [verdict for verdict in self.verdicts if verdict.outcome is Outcome.BROKEN]

@@ -60,9 +60,8 @@ class AnsweredMeansDurable(Promise):
     def outcome(self) -> Outcome:
         return super().outcome() if self._has_history else Outcome.NOT_VISIBLE
 
-    def conclude(self) -> None:
-        if not self._has_history:
-            self.not_visible = NO_HISTORY
+    def unseen(self) -> str:
+        return super().unseen() if self._has_history else NO_HISTORY
 
     def _see_order(self, case: Case, order: OrderRecord) -> None:
         for sighting in case.sightings:

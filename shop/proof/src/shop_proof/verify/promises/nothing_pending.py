@@ -8,7 +8,7 @@ from shop_proof.verify.records import OrderRecord
 
 QUIET_WITHIN = timedelta(seconds=30)
 
-_OWED = {"pending": {"settle"}, "cancelled": {None, "release"}}
+_OWED: dict[str, set[str | None]] = {"pending": {"settle"}, "cancelled": {None, "release"}}
 """What products may still have to be told of an order, by its state; nothing, by all others."""
 
 

@@ -94,6 +94,10 @@ class Promise:
         """How much was looked at."""
         return ""
 
+    def unseen(self) -> str:
+        """Which part of the promise cannot be seen from here."""
+        return self.not_visible
+
     def broken(self, sentence: str) -> None:
         """This contradicts the promise."""
         self._broken += 1
@@ -114,7 +118,7 @@ class Promise:
             evidence=self.evidence(),
             findings=tuple(self._findings),
             count=self._broken + self._open,
-            not_visible=self.not_visible,
+            not_visible=self.unseen(),
         )
 
     def outcome(self) -> Outcome:

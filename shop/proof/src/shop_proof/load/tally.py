@@ -1,0 +1,58 @@
+"""What came of it: every action's outcome and latency, added up as they end."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from shop_proof.load.latencies import Latencies
+from shop_proof.load.plan import Kind
+
+MOST_SAMPLES = 5
+"""Unexpected outcomes that are told in words; more are only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one action ended: the status of its last answer, 0 for none, and those that came before it.
+
+    `surprise` says in words what was not as promised; empty when all was.
+    """
+
+    kind: Kind
+    status: int
+    before: Sequence[int] = ()
+    surprise: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """The sum of all outcomes. Latencies are of whole actions, repeats and pauses included."""
+
+    statuses: dict[Kind, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    latencies: dict[Kind, Latencies] = field(default_factory=lambda: defaultdict(Latencies))
+    all_latencies: Latencies = field(default_factory=Latencies)
+    before: Counter[int] = field(default_factory=Counter)
+    """Statuses of attempts that were repeated; 0 for those without an answer."""
+    surprises: int = 0
+    samples: list[str] = field(default_factory=list)
+    actions: int = 0
+
+    @property
+    def orders(self) -> int:
+        """Orders placed."""
+        return self.statuses[Kind.PLACE][201]
+
+    @property
+    def requests(self) -> int:
+        return self.actions + self.before.total()
+
+    def add(self, outcome: Outcome, seconds: float) -> None:
+        self.actions += 1
+        self.statuses[outcome.kind][outcome.status] += 1
+        self.latencies[outcome.kind].add(seconds)
+        self.all_latencies.add(seconds)
+        self.before.update(outcome.before)
+        if outcome.surprise:
+            self.surprises += 1
+            if len(self.samples) < MOST_SAMPLES:
+                self.samples.append(outcome.surprise)
