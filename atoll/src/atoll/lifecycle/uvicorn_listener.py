@@ -15,6 +15,7 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from atoll.lifecycle.joined_writes import JoinedWrites
 from atoll.lifecycle.listener import Address
 from atoll.lifecycle.sockets import BACKLOG, listening_socket, stop_listening
 from atoll.observability.logging import get_logger
@@ -131,7 +132,7 @@ class _Connections(ServerState):
 
 
 class _Connection(HttpToolsProtocol):
-    """uvicorn's connection, with an end that loses no request."""
+    """uvicorn's connection, with an end that loses no request, and an answer's head and body in one write."""
 
     server_state: _Connections
     _last: RequestResponseCycle | None = None
@@ -139,6 +140,7 @@ class _Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
+        self._joined = JoinedWrites(transport, self.loop)
         if self.server_state.draining:
             self.finish()
 
@@ -148,6 +150,7 @@ class _Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
+        self.cycle.transport = self._joined  # type: ignore[assignment]  # has what a cycle uses
         if self.server_state.draining:
             self._close_after(self.cycle)
 

@@ -10,12 +10,9 @@ of its group did.
 """
 
 import asyncio
-import contextlib
 import contextvars
 import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,6 +20,7 @@ import apsw
 
 from atoll.storage.database import CommitFailed, DatabaseError, DatabaseUnavailable, T, TransactionBody
 from atoll.storage.sqlite.bodies import Bodies, SqliteTransaction
+from atoll.storage.sqlite.commit_thread import CommitThread
 from atoll.storage.sqlite.errors import translated
 from atoll.storage.sqlite.writing import WritingConnection
 
@@ -58,7 +56,7 @@ class GroupCommit:
         self._bodies = bodies
         self._waiting: deque[Caller] = deque()
         self._group: list[Caller] = []
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._thread = CommitThread(asyncio.get_running_loop())
         self._loop = asyncio.get_running_loop()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -84,7 +82,7 @@ class GroupCommit:
             await asyncio.shield(asyncio.to_thread(self._close_now))
 
     def _close_now(self) -> None:
-        self._thread.shutdown(wait=True)
+        self._thread.stop()
         self._connection.close()
 
     def _start_group(self) -> None:
@@ -101,7 +99,7 @@ class GroupCommit:
         if begun:
             self._run_group()
         else:
-            self._in_thread(self._connection.begin_patiently, self._begun)
+            self._thread.submit(self._connection.begin_patiently, self._begun)
 
     def _begun(self, error: Exception | None) -> None:
         if error is None:
@@ -121,7 +119,7 @@ class GroupCommit:
             self._connection.roll_back()
             self._answer_all(error)
         else:
-            self._in_thread(self._commit, self._answer_all)
+            self._thread.submit(self._commit, self._answer_all)
 
     def _run_body(self, caller: Caller) -> None:
         """Run one body under its savepoint, and note its outcome. Raises when the whole transaction is lost."""
@@ -159,20 +157,6 @@ class GroupCommit:
             caller.tell()
             caller.error = None  # else its traceback holds this frame, in a circle
         self._loop.call_soon(self._start_group)
-
-    def _in_thread(self, work: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
-        """Call `work` in the thread, then `then` on the loop, with what `work` raised."""
-
-        def run() -> None:
-            failure = None
-            try:
-                work()
-            except Exception as error:  # handed to the loop
-                failure = error
-            with contextlib.suppress(RuntimeError):  # the loop was closed: nobody waits
-                self._loop.call_soon_threadsafe(then, failure)
-
-        self._thread.submit(run)
 
 
 def _lost(error: Exception) -> DatabaseError:
