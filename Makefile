@@ -1,7 +1,7 @@
 # What CI runs is what you run. Everything lives in .venv; nothing else on the machine is touched.
 PYTHON ?= python3
 BIN := .venv/bin
-DISTRIBUTIONS := atoll shop/contracts shop/users shop/products shop/orders shop/demo shop/proof
+DISTRIBUTIONS := atoll shop/contracts shop/users shop/products shop/orders shop/demo shop/importer shop/proof
 
 .PHONY: help run demo test check format bench lock clean
 
