@@ -3,15 +3,19 @@
 import re
 from typing import Annotated, TypeAlias
 
+from msgspec import Meta
+
 from atoll.endpoints import Header
 from atoll.problems import InvalidFields
 
 HEADER = "Idempotency-Key"
 
-IdempotencyKey: TypeAlias = Annotated[str | None, Header(HEADER)]
+_MAX_LENGTH = 255
+_WRITTEN = rf'^("([ !#-\[\]-~]|\\["\\]){{1,{_MAX_LENGTH}}}"|[!#-~]{{1,{_MAX_LENGTH}}})$'
+
+IdempotencyKey: TypeAlias = Annotated[str | None, Header(HEADER), Meta(extra_json_schema={"pattern": _WRITTEN})]
 """What a handler is given of it, as it was sent."""
 
-_MAX_LENGTH = 255
 _QUOTED = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"')
 _BARE = re.compile(r"[\x21\x23-\x7e]+")
 _ESCAPED = re.compile(r"\\(.)")
