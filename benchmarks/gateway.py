@@ -121,7 +121,6 @@ def _caddy(folder: Path, port: int, upstreams: Sequence[int]) -> Sequence[str]:
         f"""{{
   admin off
   auto_https off
-  persist_config off
 }}
 http://127.0.0.1:{port} {{
   bind 127.0.0.1

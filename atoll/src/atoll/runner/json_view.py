@@ -42,5 +42,5 @@ class JsonView:
 
     def _write(self, level: str, service: str, event: str) -> None:
         moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = {"timestamp": moment, "level": level, "service": service, "event": event}
+        line = {"time": moment, "level": level, "service": service, "event": event}
         self._held.append(json.dumps(line, ensure_ascii=False))
