@@ -2,29 +2,34 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 from atoll.clock import Clock, SystemClock
 from atoll.idempotency import Forgetting, OncePerKey
-from atoll.identity.keys import KeyRing, SigningKey
+from atoll.identity.jwks import JwksKeySource
+from atoll.identity.keys import KeySource
 from atoll.identity.service_authenticator import ServiceAuthenticator
 from atoll.identity.service_credential import ServiceTokenVerifier
-from atoll.identity.tokens import TokenIssuer, TokenVerifier
+from atoll.identity.tokens import TokenVerifier
 from atoll.ids import NewId, uuid7
 from atoll.service import Service
 from atoll.storage import Database, load_migrations, open_database
 from shop_contracts.users import EmailAddress
+from shop_users.access_tokens import AccessTokens
 from shop_users.passwords import Passwords
 from shop_users.routes import Routes
 from shop_users.settings import UsersSettings
-from shop_users.token_keys import load_keys
+from shop_users.tending import Tending
 from shop_users.use_cases.change_user import ChangeUser
 from shop_users.use_cases.delete_user import DeleteUser
 from shop_users.use_cases.list_users import ListUsers
 from shop_users.use_cases.make_admin import MakeAdmin
+from shop_users.use_cases.publish_keys import PublishKeys
 from shop_users.use_cases.refresh import Refresh
 from shop_users.use_cases.register import Register
 from shop_users.use_cases.sign_in import SignIn
 from shop_users.use_cases.sign_out import SignOut
+from shop_users.use_cases.tend_keys import TendKeys
 
 
 def create_app(
@@ -40,25 +45,27 @@ def create_app(
     new_id = new_id or uuid7(clock)
     database = database or open_database(settings.database_url, clock=clock)
     passwords = passwords or Passwords()
-    keys = KeyRing([SigningKey.generate()])
-    issuer = TokenIssuer(keys, clock=clock)
+    access_tokens = AccessTokens(database, clock)
+    publish_keys = PublishKeys(database)
+    keys = JwksKeySource(publish_keys, clock=clock)
+    tend_keys = TendKeys(database, clock, max_age=timedelta(days=settings.token_key_days))
     routes = Routes(
         database=database,
-        keys=keys,
         once_per_key=OncePerKey(database, clock, secret=settings.service_secret.reveal().encode()),
         register=Register(database, passwords, clock, new_id),
-        sign_in=SignIn(database, passwords, issuer, clock, new_id),
-        refresh=Refresh(database, issuer, clock),
+        sign_in=SignIn(database, passwords, access_tokens, clock, new_id),
+        refresh=Refresh(database, access_tokens, clock),
         sign_out=SignOut(database),
         list_users=ListUsers(database),
         change_user=ChangeUser(database, passwords, clock),
         delete_user=DeleteUser(database),
+        publish_keys=publish_keys,
     )
     make_admin = MakeAdmin(database, passwords, clock, new_id)
 
     @asynccontextmanager
     async def first_things() -> AsyncIterator[None]:
-        await load_keys(keys, database, clock)
+        await tend_keys()
         if settings.admin_password:
             await make_admin.if_missing(EmailAddress(settings.admin_email), settings.admin_password.reveal())
         yield
@@ -67,8 +74,8 @@ def create_app(
         "users",
         routes.table(),
         authenticator=_authenticator(settings, keys, clock),
-        resources=[migrated(database), passwords, first_things()],
-        jobs={"forgetting": Forgetting(database, clock).run},
+        resources=[migrated(database), passwords, first_things(), keys],
+        jobs={"forgetting": Forgetting(database, clock).run, "tending keys": Tending(tend_keys, clock).run},
         readiness={"database": database.check},
         version=settings.version,
         clock=clock,
@@ -83,8 +90,7 @@ async def migrated(database: Database) -> AsyncIterator[Database]:
         yield database
 
 
-def _authenticator(settings: UsersSettings, keys: KeyRing, clock: Clock) -> ServiceAuthenticator:
-    """Knows the tokens that this service issues without asking anyone."""
+def _authenticator(settings: UsersSettings, keys: KeySource, clock: Clock) -> ServiceAuthenticator:
     return ServiceAuthenticator(
         users=TokenVerifier(keys, clock=clock),
         services=ServiceTokenVerifier(settings.service_secret.reveal(), "users", clock=clock),

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from atoll.endpoints import Admin, Query, Reply, Route
 from atoll.idempotency import Asked, IdempotencyKey, KeyUsedDifferently, OncePerKey
-from atoll.identity.keys import JWKS_PATH, JwksDocument, KeyRing
+from atoll.identity.keys import JWKS_PATH, JwksDocument
 from atoll.identity.principal import Principal
 from atoll.storage import Database
 from shop_contracts.users import Credentials, NewUser, RefreshToken, SignedIn, User, UserChanges, UserPage
@@ -23,6 +23,7 @@ from shop_users.store import accounts
 from shop_users.use_cases.change_user import ChangeUser
 from shop_users.use_cases.delete_user import DeleteUser
 from shop_users.use_cases.list_users import ListUsers, PageOfUsers
+from shop_users.use_cases.publish_keys import PublishKeys
 from shop_users.use_cases.refresh import Refresh
 from shop_users.use_cases.register import Register
 from shop_users.use_cases.sign_in import SignIn
@@ -35,7 +36,6 @@ STORED_FOR_A_WHILE = {"Cache-Control": "public, max-age=300"}
 @dataclass(frozen=True)
 class Routes:
     database: Database
-    keys: KeyRing
     once_per_key: OncePerKey
     register: Register
     sign_in: SignIn
@@ -44,6 +44,7 @@ class Routes:
     list_users: ListUsers
     change_user: ChangeUser
     delete_user: DeleteUser
+    publish_keys: PublishKeys
 
     def table(self) -> Sequence[Route]:
         """Everything this service answers."""
@@ -102,7 +103,7 @@ class Routes:
 
     async def get_keys(self) -> Reply[JwksDocument]:
         """The public keys of access tokens."""
-        return Reply(self.keys.jwks(), headers=STORED_FOR_A_WHILE)
+        return Reply(await self.publish_keys(), headers=STORED_FOR_A_WHILE)
 
 
 def _opened(user: User) -> Reply[User]:

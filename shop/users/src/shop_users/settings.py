@@ -2,6 +2,8 @@
 
 from typing import Annotated
 
+from msgspec import Meta
+
 from atoll.settings import Port, Secret, ServiceSettings, Setting
 from shop_contracts.users import EmailAddress
 
@@ -16,3 +18,6 @@ class UsersSettings(ServiceSettings, frozen=True, kw_only=True):
         Secret | None,
         Setting("The first administrator's password; with it, the account is made at the start if it is missing."),
     ] = None
+    token_key_days: Annotated[
+        float, Meta(ge=1, le=3650), Setting("How many days a key signs access tokens before the next one does.")
+    ] = 30.0

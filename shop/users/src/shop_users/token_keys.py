@@ -10,8 +10,10 @@ is always one key that signs and one that stands ready for the moment when that 
 All moments are milliseconds since 1970, as `atoll.clock.to_millis` has them.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from atoll.identity.jwks import REFRESH_INTERVAL
@@ -39,14 +41,19 @@ class TokenKey:
     def kid(self) -> str:
         return self.signing_key.kid
 
-    def has_begun(self, now: int) -> bool:
-        """Whether its time to sign has come."""
-        return self.signs_from is not None and self.signs_from <= now
+    @property
+    def begins(self) -> float:
+        """When it begins to sign, or did; infinite until that is known."""
+        return math.inf if self.signs_from is None else self.signs_from
 
     @property
     def may_sign_from(self) -> int:
         """From when on everyone knows it."""
         return self.published_at + LEAD
+
+
+class KeyUnknown(LookupError):
+    """No published key, or more than one, is meant by an id."""
 
 
 def signing(keys: Sequence[TokenKey], now: int) -> TokenKey | None:
@@ -57,18 +64,25 @@ def signing(keys: Sequence[TokenKey], now: int) -> TokenKey | None:
 
 def standing_ready(keys: Sequence[TokenKey], now: int) -> TokenKey | None:
     """The key that signs next: the one that has been published longest of those that have not begun."""
-    waiting = [key for key in keys if not key.has_begun(now)]
+    waiting = [key for key in keys if key.begins > now]
     return min(waiting, key=lambda key: key.published_at, default=None)
 
 
 def outlived(keys: Sequence[TokenKey], now: int) -> list[TokenKey]:
     """The keys whose every token has expired."""
-    begun = _begun(keys, now)
-    return [
-        key for key, successor in zip(begun, begun[1:], strict=False) if (successor.signs_from or 0) + STAYS <= now
-    ]
+    return [key for key, successor in pairwise(_begun(keys, now)) if successor.begins + STAYS <= now]
+
+
+def named(keys: Sequence[TokenKey], kid: str) -> TokenKey:
+    """The key with this id, of which the beginning is enough; raises `KeyUnknown`."""
+    meant = [key for key in keys if kid and key.kid.startswith(kid)]
+    if not meant:
+        raise KeyUnknown(f"There is no key {kid!r} any more, or there never was.")
+    if len(meant) > 1:
+        raise KeyUnknown(f"More than one key begins with {kid!r}; write more of the one that is meant.")
+    return meant[0]
 
 
 def _begun(keys: Sequence[TokenKey], now: int) -> list[TokenKey]:
     """Those that sign or have signed, in the order in which they began."""
-    return sorted((key for key in keys if key.has_begun(now)), key=lambda key: (key.signs_from or 0, key.number))
+    return sorted((key for key in keys if key.begins <= now), key=lambda key: (key.begins, key.number))

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from atoll.clock import Clock, to_millis
-from atoll.identity.tokens import TokenIssuer
 from atoll.storage import Database, Transaction
 from shop_contracts.users import SignedIn, User
+from shop_users.access_tokens import AccessTokens
 from shop_users.domain import RefreshRefused
 from shop_users.refresh_tokens import LIFETIME, digest, new_refresh_token
 from shop_users.store import accounts, refresh_tokens
@@ -15,7 +15,7 @@ from shop_users.use_cases.sign_in import signed_in
 @dataclass(frozen=True)
 class Refresh:
     database: Database
-    issuer: TokenIssuer
+    access_tokens: AccessTokens
     clock: Clock
 
     async def __call__(self, refresh_token: str) -> SignedIn:
@@ -37,4 +37,4 @@ class Refresh:
         user = await self.database.transaction(rotate)
         if user is None:
             raise RefreshRefused
-        return signed_in(self.issuer, user.id, user.roles, new)
+        return await signed_in(self.access_tokens, user.id, user.roles, new)

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from atoll.clock import Clock, to_millis
-from atoll.identity.tokens import TokenIssuer
 from atoll.ids import NewId
 from atoll.storage import Database, Transaction
 from shop_contracts.users import Credentials, SignedIn
+from shop_users.access_tokens import AccessTokens
 from shop_users.domain import Account, WrongCredentials
 from shop_users.passwords import Passwords
 from shop_users.refresh_tokens import LIFETIME, digest, new_refresh_token
@@ -17,7 +17,7 @@ from shop_users.store import accounts, refresh_tokens
 class SignIn:
     database: Database
     passwords: Passwords
-    issuer: TokenIssuer
+    access_tokens: AccessTokens
     clock: Clock
     new_id: NewId
 
@@ -34,7 +34,7 @@ class SignIn:
         refresh_token = new_refresh_token()
         if not await self._begin_family(account, refresh_token):
             raise WrongCredentials
-        return signed_in(self.issuer, account.user.id, account.user.roles, refresh_token)
+        return await signed_in(self.access_tokens, account.user.id, account.user.roles, refresh_token)
 
     async def _begin_family(self, account: Account, refresh_token: str) -> bool:
         now = to_millis(self.clock.now())
@@ -53,10 +53,10 @@ class SignIn:
         return await self.database.transaction(begin)
 
 
-def signed_in(issuer: TokenIssuer, user_id: str, roles: tuple[str, ...], refresh_token: str) -> SignedIn:
+async def signed_in(access_tokens: AccessTokens, user_id: str, roles: tuple[str, ...], refresh_token: str) -> SignedIn:
     """The refresh token, and a new access token beside it."""
     return SignedIn(
-        access_token=issuer.issue(user_id, roles),
+        access_token=await access_tokens.issue(user_id, roles),
         refresh_token=refresh_token,
-        expires_in=issuer.lifetime,
+        expires_in=access_tokens.lifetime,
     )
