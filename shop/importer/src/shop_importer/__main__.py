@@ -50,4 +50,4 @@ def _credentials(email: str | None, password: str | None) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    import_file()
+    import_file(prog_name="atoll import")
