@@ -18,7 +18,7 @@ from atoll.identity.keys import KeyRing, KeySource, SigningKey
 from atoll.identity.tokens import TokenIssuer
 from atoll.lifecycle import Program
 from atoll.lifecycle.listener import accepting
-from atoll.testing.raw_http import RawClient, connected
+from atoll.testing.raw_http import RawAnswer, connected
 
 ROUTES = (
     RouteSettings(path="/things", methods=("GET", "POST"), to="things", access="public"),
@@ -64,9 +64,14 @@ class Door:
         assert isinstance(server, HttpServer)
         return server
 
-    async def ask(self, raw: bytes) -> Any:
+    async def ask(self, raw: bytes) -> RawAnswer:
         """One request on a connection of its own, and its answer."""
         async with connected(self.port) as client:
+            return await client.request(raw)
+
+    async def ask_ops(self, raw: bytes) -> RawAnswer:
+        """The same on the port for operations."""
+        async with connected(self.ops_port) as client:
             return await client.request(raw)
 
 
@@ -77,6 +82,14 @@ class OpenDoor:
     stack: contextlib.AsyncExitStack
     keys: KeyRing
     settings: dict[str, Any] = field(default_factory=dict)
+
+    async def run(self, program: Program) -> Door:
+        server = program.listeners["port"]
+        assert isinstance(server, HttpServer)
+        server.sweep_interval = 0.02
+        await self.stack.enter_async_context(program.service.running())
+        bound = await self.stack.enter_async_context(accepting(program.listeners, 5.0))
+        return Door(bound["port"].port, bound["ops_port"].port, program)
 
     async def __call__(
         self,
@@ -94,12 +107,7 @@ class OpenDoor:
             limits=limits,
             environ={},
         )
-        server = program.listeners["port"]
-        assert isinstance(server, HttpServer)
-        server.sweep_interval = 0.02
-        await self.stack.enter_async_context(program.service.running())
-        bound = await self.stack.enter_async_context(accepting(program.listeners, 5.0))
-        return Door(bound["port"].port, bound["ops_port"].port, program)
+        return await self.run(program)
 
 
 @pytest.fixture(scope="session")
@@ -123,4 +131,6 @@ def admin_token(ring: KeyRing) -> str:
     return TokenIssuer(ring).issue("boss", ["admin"])
 
 
-__all__ = ["Door", "Instances", "OpenDoor", "RawClient"]
+@pytest.fixture
+def instances() -> type[Instances]:
+    return Instances
