@@ -126,7 +126,7 @@ def wrk(
 ) -> Load:
     """Load from one wrk thread. `unique_header`, if any, gets another value with every request."""
     script = Path(__file__).with_name("wrk.lua")
-    options = ["-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--latency", "-s", str(script)]
+    options = ["-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "10s", "--latency", "-s", str(script)]
     request = {
         "METHOD": method,
         "BODY": body,

@@ -26,8 +26,12 @@ from atoll.runner.running_system import RunningSystem
 from benchmarks.measuring import Load, Skipped, family, free_ports, memory_megabytes, need, running, say, table, wrk
 
 CONNECTIONS = 32
-SECONDS = 6.0
+SECONDS = 4.0
+ROUNDS = 3
 WARM_UP = 2.0
+TOLERATED_FAILURES = 0.02
+"""Of all orders: a system at its limit lets some time out; none of ours may be lost for that."""
+
 LINES = (1, 3, 20)
 STOCK = 100_000_000
 SYSTEM_FILE = Path("shop/atoll.toml")
@@ -70,14 +74,36 @@ class Outcome:
 
 
 def run() -> list[Sequence[object]]:
-    """Rows of: lines, who, orders a second, p50, p99, memory, and ours as a multiple of Node's."""
-    ours = _measured("atoll", atoll_shop)
+    """Rows of: lines, who, orders a second, p50, p99, memory, and ours as a multiple of Node's.
+
+    Both are up all the time and take turns, so that what else the machine does falls on both.
+    """
+    with contextlib.ExitStack() as stack:
+        ours = stack.enter_context(atoll_shop())
+        theirs = _if_possible(stack, node_shop())
+        return [row for lines in LINES for row in _rows(lines, *_in_turns(ours, theirs, lines))]
+
+
+def _if_possible(stack: contextlib.ExitStack, shop: contextlib.AbstractContextManager[Shop]) -> Shop | None:
     try:
-        theirs = _measured("node", node_shop)
+        return stack.enter_context(shop)
     except Skipped as reason:
         say(f"Node is not measured: {reason}")
-        theirs = {}
-    return [row for lines in LINES for row in _rows(lines, ours[lines], theirs.get(lines))]
+        return None
+
+
+def _in_turns(ours: Shop, theirs: Shop | None, lines: int) -> tuple[Outcome, Outcome | None]:
+    shops = [shop for shop in (ours, theirs) if shop is not None]
+    for shop in shops:
+        shop.order(lines, WARM_UP)
+    rounds = [[_measure(shop, lines) for shop in shops] for _ in range(ROUNDS)]
+    outcomes = [_median(each) for each in zip(*rounds, strict=True)]
+    say(f"{lines} lines: {', '.join(f'{outcome.rate:,.0f}' for outcome in outcomes)} orders/s")
+    return outcomes[0], outcomes[1] if theirs else None
+
+
+def _median(outcomes: Sequence[Outcome]) -> Outcome:
+    return sorted(outcomes, key=lambda outcome: outcome.rate)[len(outcomes) // 2]
 
 
 def report() -> str:
@@ -96,16 +122,6 @@ def _rows(lines: int, ours: Outcome, theirs: Outcome | None) -> list[Sequence[ob
     return rows
 
 
-def _measured(name: str, shop: Any) -> dict[int, Outcome]:
-    outcomes = {}
-    with shop() as running_shop:
-        for lines in LINES:
-            running_shop.order(lines, WARM_UP)
-            outcomes[lines] = _measure(running_shop, lines)
-            say(f"{name}, {lines} lines: {outcomes[lines].rate:,.0f} orders/s")
-    return outcomes
-
-
 def _measure(shop: Shop, lines: int) -> Outcome:
     _await_drained(shop)
     before = _confirmed(shop)
@@ -113,7 +129,7 @@ def _measure(shop: Shop, lines: int) -> Outcome:
     load = shop.order(lines, SECONDS)
     _await_drained(shop)
     took = time.monotonic() - began
-    if load.failed:
+    if load.failed > load.requests * TOLERATED_FAILURES:
         raise RuntimeError(f"{load.failed} of {load.requests} orders failed")
     placed = load.requests if shop.database is None else _confirmed(shop) - before
     return Outcome(placed / took, load.p50, load.p99, memory_megabytes(shop.pids))
