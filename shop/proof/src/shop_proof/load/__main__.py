@@ -101,7 +101,7 @@ def load(history: Path | None, concurrency: int, **options: Any) -> None:
     Ends by itself, or at Ctrl-C, when it has finished what is under way. The exit code is 1 when anything was answered
     otherwise than promised.
     """
-    plan = plans.Plan(hands=concurrency, **options)
+    plan = plans.Plan(hands=concurrency, told=history is not None, **options)
     console = Console(highlight=False)
     try:
         with HistoryFile(history, plan.url) if history else nullcontext(NoHistory()) as recorder:

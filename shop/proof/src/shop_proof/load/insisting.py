@@ -1,6 +1,8 @@
 """As a good client does: no answer, or "not now", is asked again, with the same key, after a pause."""
 
+import itertools
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from atoll.clock import Clock
@@ -17,10 +19,9 @@ NOT_NOW = frozenset((429, 502, 503, 504))
 
 @dataclass(frozen=True, slots=True)
 class Insisted:
-    """The last answer, None when there was none, and what came before it: statuses, 0 for no answer."""
+    """The last answer; None when there was none."""
 
     reply: Reply | None
-    before: tuple[int, ...] = ()
 
     @property
     def status(self) -> int:
@@ -29,10 +30,14 @@ class Insisted:
 
 
 class Insisting:
-    """Asks until there is an answer that counts, or patience is at its end."""
+    """Asks until there is an answer that counts, or patience is at its end.
 
-    def __init__(self, door: Door, clock: Clock, chance: random.Random) -> None:
+    `repeated` hears before each repetition what came instead: a status, or 0 for no answer.
+    """
+
+    def __init__(self, door: Door, repeated: Callable[[int], None], clock: Clock, chance: random.Random) -> None:
         self._door = door
+        self._repeated = repeated
         self._clock = clock
         self._chance = chance
 
@@ -42,17 +47,17 @@ class Insisting:
         `still_runs` is the status that says that an earlier attempt with the key is not finished.
         """
         give_up = self._clock.monotonic() + PATIENCE
-        before: list[int] = []
-        while True:
+        for attempt in itertools.count():
             reply = await self._once(ask)
             status = reply.status if reply else 0
             if status not in {0, still_runs, *NOT_NOW}:
-                return Insisted(reply, tuple(before))
-            pause = self._pause(len(before), reply)
+                return Insisted(reply)
+            pause = self._pause(attempt, reply)
             if self._clock.monotonic() + pause >= give_up:
-                return Insisted(reply, tuple(before))
-            before.append(status)
+                return Insisted(reply)
+            self._repeated(status)
             await self._clock.sleep(pause)
+        raise AssertionError("There is always another attempt.")
 
     async def _once(self, ask: Ask) -> Reply | None:
         try:

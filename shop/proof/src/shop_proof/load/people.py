@@ -18,6 +18,9 @@ from shop_proof.load.insisting import Insisted, Insisting
 
 T = TypeVar("T")
 
+ADMINISTRATOR = "administrator"
+"""Who the history says has sent what the administrator sends."""
+
 AT_ONCE = 4
 """Sign-ups at a time: each costs the users service two password hashes."""
 

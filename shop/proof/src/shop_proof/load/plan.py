@@ -19,15 +19,22 @@ _LINES = re.compile(r"(\d{1,2})(?:-(\d{1,2}))?")
 
 
 class Kind(StrEnum):
-    """What a buyer may do."""
+    """What is done: by buyers, and by the administrator who fills the shelves up."""
 
     PLACE = "place"
     CANCEL = "cancel"
     READ = "read"
     REPEAT = "repeat"
+    RESTOCK = "restock"
 
 
-DEFAULT_MIX: Mapping[Kind, int] = {Kind.PLACE: 70, Kind.CANCEL: 8, Kind.READ: 17, Kind.REPEAT: 5}
+DEFAULT_MIX: Mapping[Kind, int] = {
+    Kind.PLACE: 70,
+    Kind.CANCEL: 8,
+    Kind.READ: 15,
+    Kind.REPEAT: 5,
+    Kind.RESTOCK: 2,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +43,8 @@ class Plan:
 
     `hands` is how many actions are under way at once. With a `rate`, in actions a second, they begin on schedule
     whether the last ones have ended or not, as far as there are hands. `stock` asks for new products with so many
-    units each; without it, and without `existing`, the products of earlier loads serve as well.
+    units each, and a load that is `told` in a history makes new ones too, for itself alone; else, and without
+    `existing`, the products of earlier loads serve as well.
     """
 
     url: str
@@ -49,6 +57,7 @@ class Plan:
     mix: Mapping[Kind, int]
     existing: bool
     stock: int | None
+    told: bool
 
 
 def parse_lines(text: str) -> range:

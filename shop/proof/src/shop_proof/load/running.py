@@ -22,6 +22,9 @@ from shop_proof.load.view import View
 RATE_OVER = 2.0
 """Seconds over which the live line takes its rates."""
 
+SIGN_UPS_TOLD = 10
+"""So many more buyers are worth a line."""
+
 
 class Load:
     """Runs a plan. `stop` ends it before its time: what is under way is finished, and nothing new begins."""
@@ -55,7 +58,7 @@ class Load:
     async def run(self) -> Result:
         """What came of it; raises `NotReady` when it cannot begin."""
         async with Door(self._plan.url, self._recorder, connections=self._plan.hands) as door:
-            insisting = Insisting(door, self._clock, self._chance)
+            insisting = Insisting(door, self.tally.repeated, self._clock, self._chance)
             actions = await self._prepared(insisting)
             arrivals = self._arrivals = Arrivals(
                 self._clock, rate=self._plan.rate, seconds=self._plan.seconds, count=self._plan.count
@@ -68,11 +71,12 @@ class Load:
 
     async def _prepared(self, insisting: Insisting) -> Actions:
         def told(count: int) -> None:
-            self._view.show(f"{count} of {self._plan.buyers} buyers have signed up")
+            if count == self._plan.buyers or count % SIGN_UPS_TOLD == 0:
+                self._view.show(f"{count} of {self._plan.buyers} buyers have signed up")
 
-        product_ids = await stocked(insisting, self._plan, self._admin)
+        shelves = await stocked(insisting, self._plan, self._admin)
         buyers = await sign_up_all(insisting, self._plan.buyers, told)
-        return Actions(insisting, buyers, product_ids, lines=self._plan.lines, mix=self._plan.mix, chance=self._chance)
+        return Actions(insisting, buyers, shelves, lines=self._plan.lines, mix=self._plan.mix, chance=self._chance)
 
     async def _all_hands(self, arrivals: Arrivals, actions: Actions) -> None:
         watching = asyncio.create_task(self._watch(arrivals))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 
 from rich.console import Console
 from rich.table import Table
@@ -38,8 +39,8 @@ def live_line(tally: Tally, seconds: float, orders_a_second: float, requests_a_s
         f"p99 {milliseconds(latencies.quantile(0.99))}",
         f"{busy} under way",
     ]
-    if tally.before:
-        parts.append(f"{tally.before.total():,} repeated")
+    if tally.repeats:
+        parts.append(f"{tally.repeats.total():,} repeated")
     if tally.surprises:
         parts.append(f"{tally.surprises:,} unexpected")
     return "  ".join(parts)
@@ -48,18 +49,19 @@ def live_line(tally: Tally, seconds: float, orders_a_second: float, requests_a_s
 def print_summary(result: Result, console: Console) -> None:
     """A table of what was done, and sentences about what was not."""
     tally = result.tally
-    console.print(_table(tally))
-    console.print(f"{tally.orders:,} orders, {tally.actions:,} actions, {tally.requests:,} requests{_rates(result)}.")
-    if tally.before:
-        console.print(f"Asked again, with the same key, after: {_statuses(tally.before)}.")
+    say = partial(console.print, soft_wrap=True)
+    say(_table(tally))
+    say(f"{tally.orders:,} orders, {tally.actions:,} actions, {tally.requests:,} requests{_rates(result)}.")
+    if tally.repeats:
+        say(f"Asked again, with the same key, after: {_statuses(tally.repeats)}.")
     if result.missed:
-        console.print(f"{result.missed:,} more were due and found no free hand: the system is slower than the rate.")
+        say(f"{result.missed:,} more were due and found no free hand: the system is slower than the rate.")
     for sample in tally.samples:
-        console.print(f"- {sample}", style="red")
+        say(f"- {sample}", style="red")
     if tally.surprises:
-        console.print(f"{tally.surprises:,} ended otherwise than promised.", style="bold red")
+        say(f"{tally.surprises:,} ended otherwise than promised.", style="bold red")
     else:
-        console.print("Every answer was one that was promised.", style="green")
+        say("Every answer was one that was promised.", style="green")
 
 
 def milliseconds(seconds: float) -> str:

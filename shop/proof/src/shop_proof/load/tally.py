@@ -1,7 +1,6 @@
 """What came of it: every action's outcome and latency, added up as they end."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from shop_proof.load.latencies import Latencies
@@ -13,14 +12,13 @@ MOST_SAMPLES = 5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one action ended: the status of its last answer, 0 for none, and those that came before it.
+    """How one action ended: the status of its last answer, 0 for none.
 
     `surprise` says in words what was not as promised; empty when all was.
     """
 
     kind: Kind
     status: int
-    before: Sequence[int] = ()
     surprise: str = ""
 
 
@@ -31,8 +29,8 @@ class Tally:
     statuses: dict[Kind, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     latencies: dict[Kind, Latencies] = field(default_factory=lambda: defaultdict(Latencies))
     all_latencies: Latencies = field(default_factory=Latencies)
-    before: Counter[int] = field(default_factory=Counter)
-    """Statuses of attempts that were repeated; 0 for those without an answer."""
+    repeats: Counter[int] = field(default_factory=Counter)
+    """Attempts that were repeated, by what they came to: a status, or 0 for no answer."""
     surprises: int = 0
     samples: list[str] = field(default_factory=list)
     actions: int = 0
@@ -44,14 +42,17 @@ class Tally:
 
     @property
     def requests(self) -> int:
-        return self.actions + self.before.total()
+        return self.actions + self.repeats.total()
+
+    def repeated(self, status: int) -> None:
+        """An attempt came to nothing that counts, and is repeated."""
+        self.repeats[status] += 1
 
     def add(self, outcome: Outcome, seconds: float) -> None:
         self.actions += 1
         self.statuses[outcome.kind][outcome.status] += 1
         self.latencies[outcome.kind].add(seconds)
         self.all_latencies.add(seconds)
-        self.before.update(outcome.before)
         if outcome.surprise:
             self.surprises += 1
             if len(self.samples) < MOST_SAMPLES:

@@ -71,9 +71,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 def _lines_of(verdict: Verdict) -> Iterator[str]:
     outcome = click.style(f"{verdict.outcome:12}", fg=_COLOURS[verdict.outcome])
-    unseen = f"not visible here: {verdict.not_visible}" if verdict.not_visible else ""
-    remarks = "; ".join(filter(None, (verdict.evidence, unseen)))
-    yield f"{verdict.number:2}  {verdict.name:24}{outcome}{remarks}"
+    is_unseen = verdict.outcome is Outcome.NOT_VISIBLE
+    yield f"{verdict.number:2}  {verdict.name:25}{outcome}{verdict.not_visible if is_unseen else verdict.evidence}"
+    if verdict.not_visible and not is_unseen:
+        yield f"{_INDENT}not visible here: {verdict.not_visible}"
     for finding in verdict.findings:
         yield f"{_INDENT}- {finding}."
     if verdict.count > len(verdict.findings):

@@ -12,7 +12,7 @@ from atoll import wire
 from atoll.problems import Problem, ProblemDetails
 from shop_contracts.items import Item
 from shop_contracts.orders import NewOrder, Order
-from shop_contracts.products import Product
+from shop_contracts.products import Product, StockChange
 from shop_contracts.users import User
 from shop_proof.history import Answer, History, Request
 
@@ -25,6 +25,7 @@ Occasion: TypeAlias = Literal["placing", "reading", "cancelling"]
 
 _ORDER = re.compile(r"/api/orders/([^/?]+)")
 _CANCEL = re.compile(r"/api/orders/([^/?]+)/cancel")
+_STOCK = re.compile(r"/api/products/([^/?]+)/stock")
 _PRODUCT = re.compile(r"/api/products/([^/?]+)")
 
 
@@ -77,6 +78,15 @@ class Placing:
 
 
 @dataclass(slots=True)
+class Restocking:
+    """All requests of one key to change the stock of a product by `quantity`."""
+
+    product_id: str
+    quantity: int
+    was_answered: bool = False
+
+
+@dataclass(slots=True)
 class Testimony:
     """All that the clients have to say."""
 
@@ -88,6 +98,8 @@ class Testimony:
     users: list[User] = field(default_factory=list)
     new_products: list[Product] = field(default_factory=list)
     products: list[Product] = field(default_factory=list)
+    restockings: dict[tuple[str, str], Restocking] = field(default_factory=dict)
+    """By user and key."""
     unreadable: list[str] = field(default_factory=list)
     """Sentences about answers of 2xx that hold nothing of what was promised."""
     requests: int = 0
@@ -126,6 +138,9 @@ def _hear(testimony: Testimony, request: Request) -> None:
     if (request.method, path) == ("POST", "/api/orders") and request.key:
         placing = testimony.placings.setdefault((request.by, request.key), Placing(request.by, request.key))
         placing.requests.append(request)
+    restocked = _STOCK.fullmatch(path)
+    if restocked and request.method == "PATCH" and request.key:
+        _hear_restocking(testimony, request, restocked[1])
     if answer is None:
         return
     found = _ORDER.fullmatch(path) or _CANCEL.fullmatch(path)
@@ -133,6 +148,14 @@ def _hear(testimony: Testimony, request: Request) -> None:
         testimony.misses[found[1]].append(request.position)
     if answer.is_success:
         _believe(testimony, request, answer)
+
+
+def _hear_restocking(testimony: Testimony, request: Request, product_id: str) -> None:
+    change = _read(_read_stock_change, request.body)
+    if change is not None:
+        new = Restocking(product_id, change.quantity)
+        restocking = testimony.restockings.setdefault((request.by, request.key), new)
+        restocking.was_answered |= request.answer is not None and request.answer.is_success
 
 
 def _believe(testimony: Testimony, request: Request, answer: Answer) -> None:
@@ -184,6 +207,7 @@ def _read(decode: Callable[[bytes], T], text: str) -> T | None:
 
 _read_order = wire.decoder(Order).decode
 _read_new_order = wire.decoder(NewOrder).decode
+_read_stock_change = wire.decoder(StockChange).decode
 _read_user = wire.decoder(User).decode
 _read_product = wire.decoder(Product).decode
 _read_products: Callable[[bytes], list[Product]] = wire.decoder(list[Product]).decode

@@ -1,5 +1,6 @@
 """Promise 9: what was answered with 2xx is there, as it was answered."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from shop_contracts.orders import Order
@@ -23,10 +24,14 @@ class AnsweredMeansDurable(Promise):
         self._has_history = False
         self._answers = 0
         self._new_products: dict[str, Product] = {}
+        self._restocked: Counter[str] = Counter()
+        """By product: what clients were told was added."""
 
     def see_testimony(self, testimony: Testimony) -> None:
         self._has_history = testimony.is_there
         self._new_products = {product.id: product for product in testimony.new_products}
+        for restocking in testimony.restockings.values():
+            self._restocked[restocking.product_id] += restocking.quantity * restocking.was_answered
         for sentence in testimony.unreadable:
             self.broken(sentence)
 
@@ -46,6 +51,10 @@ class AnsweredMeansDurable(Promise):
             self.broken(f"Product {told.id} was answered, and is not there")
         elif book.first_stock != told.stock:
             self.broken(f"{book.name} was answered with {told.stock:,} in stock, and began with {book.first_stock:,}")
+        elif book.restocks < self._restocked[told.id]:
+            self.broken(
+                f"{book.name} was answered with {self._restocked[told.id]:,} added, and has had {book.restocks:,}"
+            )
 
     def see_user(self, told: User, account: Account | None) -> None:
         self._answers += 1

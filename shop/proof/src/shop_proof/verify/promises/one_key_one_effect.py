@@ -1,12 +1,14 @@
 """Promise 11: one Idempotency-Key, one order, and the same answer byte for byte however often it is asked for."""
 
+from collections import Counter
 from datetime import timedelta
 
 from shop_contracts.orders import Order
+from shop_proof.verify.evidence import Book
 from shop_proof.verify.promises.promise import Promise, Scene, counted
 from shop_proof.verify.promises.whole_or_not_at_all import SURELY_KEPT
 from shop_proof.verify.records import KeptAnswer, OrderRecord
-from shop_proof.verify.testimony import Placing, read_order
+from shop_proof.verify.testimony import Placing, Testimony, read_order
 
 
 class OneKeyOneEffect(Promise):
@@ -19,6 +21,20 @@ class OneKeyOneEffect(Promise):
         self._repeats = 0
         self._key_of: dict[str, str] = {}
         """By order: the key that it was made with."""
+        self._asked_for: Counter[str] = Counter()
+        """By product: what all keys together may have added to its stock."""
+        self._only_ours: frozenset[str] = frozenset()
+        """Products that nobody else adds to: the clients of the histories have made them for themselves."""
+
+    def see_testimony(self, testimony: Testimony) -> None:
+        self._only_ours = frozenset(product.id for product in testimony.new_products)
+        for restocking in testimony.restockings.values():
+            self._asked_for[restocking.product_id] += restocking.quantity
+
+    def see_book(self, book: Book) -> None:
+        asked_for = self._asked_for[book.product_id]
+        if book.product_id in self._only_ours and book.restocks > asked_for:
+            self.broken(f"{book.name} has had {book.restocks:,} added, and all keys together asked for {asked_for:,}")
 
     def see_kept_answer(self, kept: KeptAnswer, told: Order | None, order: OrderRecord | None) -> None:
         self._keys += 1
