@@ -1,6 +1,7 @@
 """The gateway over real sockets: who gets where, and what is answered when not."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from atoll.http1.server_limits import ServerLimits
 from atoll.identity.keys import KeyRing, SigningKey
 from atoll.identity.tokens import TokenIssuer
 from atoll.problems import Unavailable
-from atoll.settings import SettingsInvalid
+from atoll.settings import SettingsInvalid, load_settings
 from atoll.testing.raw_http import RawAnswer, connected
 from atoll.testing.scripted_server import Peer, ScriptedServer, answer_all
 
@@ -87,6 +88,17 @@ async def test_what_is_forwarded_is_written_anew(open_door: OpenDoor, instances:
     assert sent["traceparent"].startswith("00-0af7651916cd43dd8448eb211c80319c-")
     assert sent["atoll-remaining-ms"] == "10000"
     assert not {"x-user-id", "connection", "x-hop", "content-length"} & sent.keys()
+
+
+async def test_a_trusted_proxy_may_say_for_whom_it_asks(open_door: OpenDoor, instances: Instances) -> None:
+    async with ScriptedServer(answer_all) as things:
+        door = await open_door(instances(things=things.port), trusted_proxies=("127.0.0.0/8",))
+        told = ["X-Forwarded-For: 6.6.6.6, 9.9.9.9", "X-Forwarded-Proto: https", "X-Forwarded-Host: shop.test"]
+        await door.ask(request("GET", "/api/things", *told))
+    sent = things.requests[0].fields
+
+    assert sent["x-forwarded-for"] == "9.9.9.9"
+    assert (sent["x-forwarded-proto"], sent["x-forwarded-host"]) == ("https", "shop.test")
 
 
 async def test_the_answer_is_the_services_with_our_request_id(open_door: OpenDoor, instances: Instances) -> None:
@@ -418,6 +430,41 @@ def test_mistakes_in_the_routes_stop_the_start() -> None:
 
     with pytest.raises(SettingsInvalid, match="must begin with a slash"):
         create_gateway(settings, environ={})
+
+
+def test_the_settings_are_read_from_file_and_environment(tmp_path: Path) -> None:
+    file = tmp_path / "atoll.toml"
+    file.write_text(
+        """
+        [services.gateway.settings]
+        trusted_proxies = ["10.0.0.0/8"]
+        [[gateway.routes]]
+        path = "/things/{id}"
+        methods = ["GET"]
+        to = "things"
+        access = "admin"
+        """
+    )
+    settings = load_settings(GatewaySettings, "gateway", {"ATOLL_CONFIG": str(file), "OPS_PORT": "0"})
+
+    assert settings.routes == (RouteSettings(path="/things/{id}", methods=("GET",), to="things", access="admin"),)
+    assert (settings.port, settings.ops_port, settings.trusted_proxies) == (3000, 0, ("10.0.0.0/8",))
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ('path = "/a"\nto = "a"', "access"),
+        ('path = "/a"\nto = "a"\naccess = "user"\nmethod = "GET"', "unknown field `method`"),
+        ('path = "/a"\nto = "a"\naccess = "user"\nbody_limit = "big"', "body_limit"),
+    ],
+)
+def test_a_mistake_in_a_route_of_the_file_is_told(tmp_path: Path, line: str, sentence: str) -> None:
+    file = tmp_path / "atoll.toml"
+    file.write_text(f"[[gateway.routes]]\n{line}\n")
+
+    with pytest.raises(SettingsInvalid, match=sentence):
+        load_settings(GatewaySettings, "gateway", {"ATOLL_CONFIG": str(file)})
 
 
 def test_fixed_addresses_come_from_the_environment_and_are_checked() -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from atoll.gateway.client_address import TrustedProxies
 from atoll.settings import Port, ServiceSettings, Setting, http_url
 
 GATEWAY = "gateway"
@@ -45,7 +46,7 @@ class GatewaySettings(ServiceSettings, frozen=True, kw_only=True):
     keys_of: Annotated[str, Setting("The service that issues access tokens and publishes their keys.")] = "users"
     trusted_proxies: Annotated[
         tuple[str, ...],
-        Setting("Networks whose X-Forwarded-For is believed, such as 10.0.0.0/8.", section="gateway.trusted_proxies"),
+        Setting("Networks of proxies whose X-Forwarded-* is believed, such as 10.0.0.0/8.", check=TrustedProxies),
     ] = ()
 
     attempt_timeout: Annotated[Seconds, Setting("Seconds that one instance has to begin its answer.")] = 5.0

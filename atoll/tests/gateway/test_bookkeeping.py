@@ -1,0 +1,81 @@
+"""What is noted of each visit."""
+
+import io
+import json
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from atoll.gateway.access_log import AccessLog
+from atoll.gateway.bookkeeping import MAX_WAITING, Bookkeeping
+from atoll.gateway.visit import Visit
+from atoll.http1.request_head import RequestFields, RequestHead
+from atoll.identity.principal import Principal
+from atoll.observability.metrics import HttpMetrics
+
+
+def visit(target: bytes = b"/api/orders?token=secret") -> Visit:
+    made = Visit(RequestHead(b"GET", target, 1, RequestFields()), "1.2.3.4", 0.0, b"id-1")
+    made.traceparent = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+    made.template = "/orders"
+    made.status = 200
+    made.principal = Principal("somebody")
+    return made
+
+
+async def test_a_line_says_who_asked_what_and_how_it_went_but_no_query() -> None:
+    stream = io.StringIO()
+    AccessLog("gateway", stream).write([(visit(), 0.0123456789, 1795329051.5), (visit(b'/"\xe4'), 1.0, 0.0)])
+    first, second = (json.loads(line) for line in stream.getvalue().splitlines())
+
+    assert first == {
+        "time": "2026-11-22T06:30:51.500000Z",
+        "level": "info",
+        "service": "gateway",
+        "event": "request",
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "request_id": "id-1",
+        "client": "1.2.3.4",
+        "user": "somebody",
+        "method": "GET",
+        "path": "/api/orders",
+        "route": "/orders",
+        "status": 200,
+        "bytes": 0,
+        "seconds": 0.012346,
+        "upstream": "",
+        "attempts": 0,
+    }
+    assert second["path"] == '/"ä'
+
+
+async def test_visits_are_booked_together_and_at_the_latest_in_the_end() -> None:
+    stream = io.StringIO()
+    registry = CollectorRegistry()
+    async with Bookkeeping(HttpMetrics(registry), AccessLog("gateway", stream)) as books:
+        for _ in range(MAX_WAITING + 1):
+            books.began()
+        for _ in range(MAX_WAITING):
+            books.over(visit(), 0.1)
+        in_one_go = len(stream.getvalue().splitlines())
+        books.over(visit(), 0.1)
+        before_the_end = len(stream.getvalue().splitlines())
+        in_hand = books.in_hand
+    labels = {"http_route": "/orders", "http_request_method": "GET", "http_response_status_code": "200"}
+
+    assert (in_one_go, before_the_end, in_hand) == (MAX_WAITING, MAX_WAITING, 0)
+    assert len(stream.getvalue().splitlines()) == MAX_WAITING + 1
+    assert registry.get_sample_value("http_server_request_duration_seconds_count", labels) == MAX_WAITING + 1
+
+
+async def test_a_reader_of_the_log_that_is_gone_does_not_hurt() -> None:
+    class Broken(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    AccessLog("gateway", Broken()).write([(visit(), 0.1, 0.0)])
+
+
+@pytest.mark.parametrize(("level", "wanted"), [("debug", True), ("info", True), ("warning", False), ("error", False)])
+def test_lines_of_a_level_nobody_wants_are_not_made(level: str, wanted: bool) -> None:
+    assert (AccessLog.fitting("gateway", "json", level) is not None) is wanted  # type: ignore[arg-type]  # a level
