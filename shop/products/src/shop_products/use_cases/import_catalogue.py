@@ -12,11 +12,10 @@ from shop_products.importing.reporting import Reporting
 from shop_products.use_cases.take_over import TakeOver
 
 PIECE = 8 * 1024
-"""Bytes that are read at once, and
-"""
+"""Bytes that are read before others have their turn: some milliseconds."""
 
 BATCH = 50
-"""products of one transaction: each takes some milliseconds, in which nobody else is served."""
+"""Products in one transaction; these are some milliseconds, too."""
 
 
 @dataclass(frozen=True)
