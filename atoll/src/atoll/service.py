@@ -6,7 +6,7 @@ Every service answers `/health`, `/ready`, `/metrics`, `/openapi.json` and `/doc
 its own at one of these paths takes the place of ours.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import MappingProxyType
 from typing import Any, Self
@@ -39,7 +39,8 @@ class Service:
     `resources` are entered in order at the start, before anything is served, and left in reverse at the stop,
     after the `jobs` have been cancelled and have ended. A job that raises is logged whole and should end the
     process (`job_failure`); one that returns is done. `readiness` checks are run for each `/ready`, all at once;
-    one that raises means that the service is not ready. `authenticator` is needed when a handler asks who
+    one that raises means that the service is not ready. `when_stopping` is called when a stop begins, to end requests
+    that would not end by themselves; it returns at once. `authenticator` is needed when a handler asks who
     calls. Metrics go to `metrics`, by default a registry of the service's own. `hosted` is a foreign ASGI app that
     serves what the routes do not (`hosting`). Raises `HandlerMistake` for a route that cannot be served.
     """
@@ -53,6 +54,7 @@ class Service:
         resources: Sequence[AbstractAsyncContextManager[Any]] = (),
         jobs: Mapping[str, Job] = _NOTHING,
         readiness: Mapping[str, Check] = _NOTHING,
+        when_stopping: Sequence[Callable[[], None]] = (),
         version: str = "",
         clock: Clock | None = None,
         metrics: CollectorRegistry | None = None,
@@ -66,6 +68,7 @@ class Service:
         self._hosted = None if hosted is None else Hosted(hosted, self._edge)
         self._resources = (*resources, *([self._hosted] if self._hosted else []))
         self._jobs = Jobs(jobs)
+        self._when_stopping = tuple(when_stopping)
         self._health = Health(name, version=version, checks=readiness, clock=self._clock)
         self._endpoints = [Endpoint(route, authenticator) for route in routes]
         self._document = openapi.document(name, version, self._endpoints)
@@ -108,6 +111,13 @@ class Service:
         """The OpenAPI 3.1 document of the routes."""
         return self._document
 
+    @property
+    def routes(self) -> Sequence[Route]:
+        """Everything that is answered: the service's own routes, then those that every service has."""
+        own = [endpoint.route for endpoint in self._endpoints]
+        taken = {(route.method, route.path) for route in own}
+        return [*own, *(route for route in self._given_routes() if (route.method, route.path) not in taken)]
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """The service's lifespan: within, its resources are there and its jobs run.
@@ -118,13 +128,17 @@ class Service:
         async with entered(self._resources), self._jobs.running():
             yield
 
+    def stopping(self) -> None:
+        """Say that a stop has begun: what is in hand is still waited for, but not for ever."""
+        for end_requests in self._when_stopping:
+            end_requests()
+
     async def job_failure(self) -> JobFailed:
         """Wait until a job has failed, perhaps for ever; it has been logged, and the process should end."""
         return await self._jobs.failure()
 
     def _assemble(self) -> Starlette:
-        taken = {(endpoint.route.method, endpoint.route.path) for endpoint in self._endpoints}
-        given = [Endpoint(route) for route in self._given_routes() if (route.method, route.path) not in taken]
+        given = [Endpoint(route) for route in self.routes[len(self._endpoints) :]]
         table = RouteTable([*self._endpoints, *given], self._edge, otherwise=self._hosted)
         return _ServiceApp(table, lifespan=lambda _: self.running())
 
