@@ -318,11 +318,18 @@ class TestLibraries:
 class TestPretty:
     def test_is_for_people(self, configured: Configure) -> None:
         stream = configured("pretty")
-        get_logger().info("order placed", order_id="o-1", lines=3)
+        get_logger().info("order placed", order_id="o-1", lines=3, note="two words")
 
-        assert re.fullmatch(
-            r"\d\d:\d\d:\d\d \[info +\] order placed +\[orders\] lines=3 order_id=o-1\n", stream.getvalue()
-        )
+        assert re.fullmatch(r"\d\d:\d\d:\d\d order placed +order_id=o-1 lines=3 note='two words'\n", stream.getvalue())
+
+    def test_shows_ids_only_where_something_went_wrong(self, configured: Configure) -> None:
+        stream = configured("pretty")
+        get_logger(trace_id="t-1").info("usual")
+        get_logger(trace_id="t-1").warning("unusual")
+        usual, unusual = stream.getvalue().splitlines()
+
+        assert (True, True) == (usual.endswith(" usual"), "WARNING unusual" in unusual)
+        assert "trace_id=t-1" in unusual
 
     def test_auto_is_pretty_on_a_terminal_and_json_elsewhere(self, configured: Configure) -> None:
         terminal, file = configured("auto", to=Terminal()), io.StringIO()

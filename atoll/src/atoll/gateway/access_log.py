@@ -39,7 +39,7 @@ class AccessLog:
         """
         if self._stream is None:
             for visit, seconds, _ in visits:
-                log.info("request", **_fields(visit, seconds))
+                log.info(_sentence(visit), **_facts_for_people(visit, seconds))
             return
         lines = b"".join(self._line(*each) for each in visits).decode()
         try:
@@ -57,6 +57,21 @@ class AccessLog:
             **_fields(visit, seconds),
         }
         return orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
+
+
+def _sentence(visit: Visit) -> str:
+    path = visit.shown_path if visit.shown_path.isprintable() else repr(visit.shown_path)
+    return f"{visit.head.method.decode('ascii')} {path} {visit.status}"
+
+
+def _facts_for_people(visit: Visit, seconds: float) -> dict[str, Any]:
+    """What a person who watches wants to know; the JSON lines have the rest."""
+    facts: dict[str, Any] = {"ms": round(seconds * 1000, 1), "client": visit.client_address}
+    if visit.upstream is not None:
+        facts["upstream"] = visit.upstream.authority
+    if visit.attempts > 1:
+        facts["attempts"] = visit.attempts
+    return {**facts, "trace_id": visit.trace_id, "request_id": visit.request_id.decode("ascii")}
 
 
 def _fields(visit: Visit, seconds: float) -> dict[str, Any]:

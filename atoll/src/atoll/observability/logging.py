@@ -22,6 +22,7 @@ import orjson
 
 from atoll import context
 from atoll.observability.lean_structlog import EventDict, FilteringBoundLogger, Processor, structlog
+from atoll.observability.pretty import Pretty
 from atoll.observability.redaction import hide_in_text, hide_values
 
 LogFormat = Literal["auto", "json", "pretty"]
@@ -56,7 +57,7 @@ def configure_logging(
     stream = stream or sys.stdout
     pretty = format == "pretty" or (format == "auto" and stream.isatty())
     _output.stream = stream
-    _processors[:] = [_Line(service), _pretty(stream) if pretty else _as_json]
+    _processors[:] = [_Line(service), Pretty(stream) if pretty else _as_json]
     structlog.configure(
         processors=_processors,
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]),
@@ -110,20 +111,6 @@ def _as_json(_: object, __: str, line: EventDict) -> str:
         return orjson.dumps(line, default=repr, option=orjson.OPT_NON_STR_KEYS).decode()
     except (TypeError, ValueError):  # such as numbers beyond 64 bits, half a surrogate pair
         return json.dumps({key: value if isinstance(value, str) else repr(value) for key, value in line.items()})
-
-
-def _pretty(stream: TextIO) -> Processor:
-    colors = "NO_COLOR" not in os.environ and (stream.isatty() or "FORCE_COLOR" in os.environ)
-    console = structlog.dev.ConsoleRenderer(
-        colors=colors, pad_event_to=24, exception_formatter=structlog.dev.plain_traceback
-    )
-
-    def render(logger: object, method: str, line: EventDict) -> str:
-        line["timestamp"] = datetime.fromisoformat(line.pop("time")).astimezone().strftime("%H:%M:%S")
-        line["logger"] = line.pop("service")
-        return str(console(logger, method, line))
-
-    return render
 
 
 class _Output:
