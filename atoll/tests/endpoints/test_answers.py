@@ -167,6 +167,30 @@ async def test_head_of_a_stream_makes_none_of_it(client: AppClient) -> None:
     assert (200, b"", "text/plain") == (answer.status, answer.body, answer.headers["content-type"])
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+async def test_whoever_made_a_stream_is_told_once_that_it_is_over(method: str) -> None:
+    over: list[str] = []
+
+    async def held() -> Stream:
+        return Stream(lines(), over=lambda: over.append("over"))
+
+    await AppClient(Service("test", [Route("GET", "/held", held)]).app).request(method, "/held")
+
+    assert ["over"] == over
+
+
+async def test_whoever_made_a_stream_that_breaks_is_told_as_well() -> None:
+    over: list[str] = []
+
+    async def held() -> Stream:
+        return Stream(broken_lines(), over=lambda: over.append("over"))
+
+    with pytest.raises(RuntimeError, match="broken"):
+        await AppClient(Service("test", [Route("GET", "/held", held)]).app).get("/held")
+
+    assert ["over"] == over
+
+
 async def test_an_error_in_a_stream_is_let_out_so_that_the_server_breaks_it_off(client: AppClient) -> None:
     with pytest.raises(RuntimeError, match="broken"):
         await client.get("/broken-stream")

@@ -121,6 +121,15 @@ async def test_everything_is_left_in_the_reverse_of_its_order() -> None:
     ] == diary.entries
 
 
+async def test_requests_that_would_not_end_are_told_of_the_stop_before_they_are_waited_for() -> None:
+    diary = Diary()
+    service = Service("tested", when_stopping=[lambda: diary.entries.append("told")])
+
+    await live(Program(service, {"port": Door(diary)}), then=stop_it)
+
+    assert ["door starts", "told", "door closes", "door drained"] == diary.entries
+
+
 async def test_every_listener_tells_its_port_by_name() -> None:
     diary = Diary()
     service = Service("tested")

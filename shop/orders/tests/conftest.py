@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from atoll.calls import NoInstances
+from atoll.service import Service
 from atoll.storage import open_database
 from atoll.testing.callers import Callers
 from atoll.testing.clock import ManualClock
@@ -131,6 +132,7 @@ class Visitors:
         return httpx2.AsyncClient(transport=self._transport, base_url="http://orders", auth=sign)
 
 
+NewService: TypeAlias = Callable[[], Service]
 StartOrders: TypeAlias = Callable[[], AbstractAsyncContextManager[Visitors]]
 
 
@@ -150,18 +152,28 @@ def shelf(clock: ManualClock) -> Shelf:
 
 
 @pytest.fixture
-def start_orders(clock: ManualClock, callers: Callers, shelf: Shelf, tmp_path: Path) -> StartOrders:
-    """Starts the service on the same file each time: one after the other, or several at once."""
+def new_service(clock: ManualClock, callers: Callers, shelf: Shelf, tmp_path: Path) -> NewService:
+    """Makes the service on the same file each time."""
 
-    @asynccontextmanager
-    async def start() -> AsyncIterator[Visitors]:
-        service = create_app(
+    def new_service() -> Service:
+        return create_app(
             OrdersSettings(),
             clock=clock,
             database=open_database(f"sqlite:///{tmp_path}/orders.db"),
             authenticator=callers.authenticator("orders"),
             products=shelf,
         )
+
+    return new_service
+
+
+@pytest.fixture
+def start_orders(new_service: NewService, callers: Callers) -> StartOrders:
+    """Starts the service on the same file each time: one after the other, or several at once."""
+
+    @asynccontextmanager
+    async def start() -> AsyncIterator[Visitors]:
+        service = new_service()
         async with service.running():
             yield Visitors(httpx2.ASGITransport(app=service.app, raise_app_exceptions=False), callers)
 

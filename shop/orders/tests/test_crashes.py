@@ -43,7 +43,7 @@ async def products(tmp_path: Path, callers: Callers) -> AsyncIterator[httpx2.Asy
         yield admin
 
 
-@pytest.mark.parametrize("point", crash_points(statements=2), ids=str)
+@pytest.mark.parametrize("point", crash_points(statements=3), ids=str)
 async def test_an_order_is_placed_once_and_its_stock_taken_once(
     tmp_path: Path, callers: Callers, products: httpx2.AsyncClient, point: CrashPoint
 ) -> None:

@@ -44,13 +44,15 @@ class Content:
 class Stream:
     """An answer sent piece by piece as the iterator makes it; the iterator is closed when the client goes away.
 
-    An error in the iterator breaks the connection off, so that nobody takes half an answer for a whole one.
+    An error in the iterator breaks the connection off, so that nobody takes half an answer for a whole one. `over`
+    is called once, however the answer ends, even when the iterator was never asked for anything.
     """
 
     chunks: AsyncIterator[bytes]
     media_type: str = "application/octet-stream"
     status: int | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    over: Callable[[], None] | None = None
 
 
 class Answer:
@@ -72,23 +74,32 @@ class Answer:
 class StreamedAnswer:
     """An answer whose body is still to be made."""
 
-    __slots__ = ("chunks", "headers", "status")
+    __slots__ = ("chunks", "headers", "over", "status")
 
-    def __init__(self, status: int, headers: HeaderList, chunks: AsyncIterator[bytes]) -> None:
+    def __init__(
+        self,
+        status: int,
+        headers: HeaderList,
+        chunks: AsyncIterator[bytes],
+        over: Callable[[], None] | None = None,
+    ) -> None:
         self.status = status
         self.headers = headers
         self.chunks = chunks
+        self.over = over
 
     async def send(self, receive: Receive, send: Send, *, with_body: bool) -> None:
         """Send it piece by piece until it ends or the client goes away; either way the iterator is closed.
 
         Raises what the iterator raises; the server then breaks the connection off.
         """
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         try:
+            await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
             if with_body:
                 await _send_until_disconnected(self.chunks, receive, send)
         finally:
+            if self.over is not None:
+                self.over()
             await _close(self.chunks)
         await send({"type": "http.response.body", "body": b""})
 
@@ -129,7 +140,7 @@ def _content_answer(content: Content, route_status: int) -> Answer:
 
 def _stream_answer(stream: Stream, route_status: int) -> StreamedAnswer:
     headers = [_type(stream.media_type), *encoded_headers(stream.headers)]
-    return StreamedAnswer(stream.status or route_status, headers, stream.chunks)
+    return StreamedAnswer(stream.status or route_status, headers, stream.chunks, stream.over)
 
 
 _SPECIAL_ANSWERS: dict[type, Callable[[Any, int], Answer | StreamedAnswer]] = {

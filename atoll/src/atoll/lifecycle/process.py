@@ -108,6 +108,7 @@ async def _live(program: Program, settings: ServiceSettings, stop: Stop, line: S
             await held.enter_async_context(program.service.running())
             await held.enter_async_context(_failures_to(stop, program.service))
             bound = await held.enter_async_context(accepting(program.listeners, settings.graceful_timeout))
+            held.callback(program.service.stopping)
             ports = {name: address.port for name, address in bound.items()}
             line.ready(ports)
             log.info("serving", version=program.service.version, **ports)

@@ -20,5 +20,8 @@ class Runnable(Protocol):
     def running(self) -> AbstractAsyncContextManager[None]:
         """Within, the resources are there and the jobs run."""
 
+    def stopping(self) -> None:
+        """A stop has begun, and requests in hand are waited for: end those that would not end by themselves."""
+
     async def job_failure(self) -> Exception:
         """Wait for a job to fail, perhaps for ever; it has been logged then."""

@@ -19,4 +19,7 @@ async def serving(program: Runnable | Program, port: int = 0) -> AsyncIterator[s
     if not isinstance(program, Program):
         program = Program(program, {"port": UvicornListener(program.app, "127.0.0.1", port)})
     async with program.service.running(), accepting(program.listeners, DRAIN_LIMIT) as bound:
-        yield f"http://127.0.0.1:{bound['port'].port}"
+        try:
+            yield f"http://127.0.0.1:{bound['port'].port}"
+        finally:
+            program.service.stopping()

@@ -51,6 +51,14 @@ class NewOrder(StrictModel):
         refuse_repeated_products(self.items)
 
 
+class StatusChanged(Model):
+    """An order has come to this state: the data of an event of `GET /orders/{id}/events`."""
+
+    order_id: str
+    status: OrderStatus
+    changed_at: datetime
+
+
 class StatusChange(StrictModel):
     """Where an order is to move next."""
 

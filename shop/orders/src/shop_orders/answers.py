@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from shop_contracts import orders as contract
-from shop_orders.domain import Order
+from shop_orders.domain import Change, Order
 
 
 def order_answer(order: Order) -> contract.Order:
@@ -18,6 +18,11 @@ def order_answer(order: Order) -> contract.Order:
         created_at=order.created_at,
         updated_at=order.updated_at,
     )
+
+
+def change_answer(change: Change) -> contract.StatusChanged:
+    """What an order has become, as its buyer is told."""
+    return contract.StatusChanged(order_id=change.order_id, status=change.status.value, changed_at=change.at)
 
 
 def page_answer(orders: Sequence[Order], next_cursor: str | None) -> contract.OrderPage:

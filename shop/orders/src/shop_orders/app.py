@@ -13,12 +13,15 @@ from atoll.neighbours import Neighbours
 from atoll.service import Service
 from atoll.storage import Database, load_migrations, open_database
 from shop_orders.domain import Owed
+from shop_orders.news import OrderNews
+from shop_orders.places import Places
 from shop_orders.ports import Products
 from shop_orders.routes import Routes
 from shop_orders.settings import OrdersSettings
 from shop_orders.telling import Telling, TellingMetrics
 from shop_orders.upstreams import ProductsOverHttp
 from shop_orders.use_cases.cancel_order import CancelOrder
+from shop_orders.use_cases.follow_order import FollowOrder
 from shop_orders.use_cases.place_order import PlaceOrder
 from shop_orders.use_cases.read_orders import ReadOrders
 from shop_orders.use_cases.release_orders import ReleaseOrders
@@ -41,11 +44,12 @@ def create_app(
     neighbours = Neighbours("orders", settings, "users", "products", clock=clock)
     authenticator = authenticator or neighbours.authenticator(keys_of="users")
     products = products or ProductsOverHttp(neighbours.client("products"))
+    news = OrderNews(database, clock)
     metrics = CollectorRegistry()
     telling = TellingMetrics(metrics)
     settling = Telling(
         Owed.SETTLE,
-        SettleOrders(database, products, clock),
+        SettleOrders(database, products, clock, changed=news.changed),
         database=database,
         clock=clock,
         metrics=telling,
@@ -63,8 +67,9 @@ def create_app(
             placed=settling.wake,
         ),
         read_orders=ReadOrders(database),
-        cancel_order=CancelOrder(database, clock, cancelled=releasing.wake),
-        ship_order=ShipOrder(database, clock),
+        cancel_order=CancelOrder(database, clock, changed=news.changed, cancelled=releasing.wake),
+        ship_order=ShipOrder(database, clock, changed=news.changed),
+        follow_order=FollowOrder(database, news, Places(), clock),
     )
     return Service(
         "orders",
@@ -76,9 +81,11 @@ def create_app(
             "watching what is to be settled": settling.watch,
             "releasing": releasing.run,
             "watching what is to be released": releasing.watch,
+            "watching orders that are followed": news.watch,
             "forgetting": Forgetting(database, clock).run,
         },
         readiness={"database": database.check},
+        when_stopping=[news.close],
         version=settings.version,
         clock=clock,
         metrics=metrics,

@@ -10,6 +10,8 @@ Problem
 ├── ProductNotFound 404         something that is wanted is not for sale
 ├── MoveNotAllowed 409          the order is in a state from which it can't go there
 ├── NotTheBuyer 422             the body names another user than the token
+├── TooManyStreams 429          the caller follows as many orders as one may
+├── StreamsExhausted 503        this process is followed by as many callers as it can bear
 └── ProductsUnavailable 503     products can't be asked now; nothing is lost by trying again
 """
 
@@ -18,7 +20,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from atoll.problems import BadRequest, Conflict, FieldMistake, Forbidden, InvalidFields, NotFound, Unavailable
+from atoll.problems import (
+    BadRequest,
+    Conflict,
+    FieldMistake,
+    Forbidden,
+    InvalidFields,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+)
 from shop_contracts.money import ZERO, Money
 from shop_contracts.orders import OrderLine
 
@@ -31,6 +42,11 @@ class Status(StrEnum):
     SHIPPED = "shipped"
     DELIVERED = "delivered"
     CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether an order stays there."""
+        return all(self not in sources for sources in CAME_FROM.values())
 
 
 class Owed(StrEnum):
@@ -68,6 +84,16 @@ class Order:
         if self.status not in CAME_FROM[status]:
             raise MoveNotAllowed(self, status)
         return replace(self, status=status, updated_at=now)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A state that an order came to; the first one, pending, has the sequence 1."""
+
+    order_id: str
+    sequence: int
+    status: Status
+    at: datetime
 
 
 def place(order_id: str, user_id: str, lines: Sequence[OrderLine], currency: str, now: datetime) -> Order:
@@ -126,6 +152,16 @@ class NotTheBuyer(InvalidFields):
     def __init__(self) -> None:
         sentence = "userId is not the signed-in user; leave it out"
         super().__init__(sentence, errors=[FieldMistake("/userId", sentence)])
+
+
+class TooManyStreams(TooManyRequests):
+    def __init__(self, most: int) -> None:
+        super().__init__(f"{most} orders can be followed at once; end one of the streams", headers={"Retry-After": "5"})
+
+
+class StreamsExhausted(Unavailable):
+    def __init__(self) -> None:
+        super().__init__("Too many orders are followed just now; ask for the order itself, or try again", retry_after=5)
 
 
 class ProductsUnavailable(Unavailable):

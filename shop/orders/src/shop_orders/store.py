@@ -11,7 +11,7 @@ from atoll.clock import from_millis, to_millis
 from atoll.storage import Reading, Row, Transaction
 from shop_contracts.money import Money
 from shop_contracts.orders import OrderLine
-from shop_orders.domain import CAME_FROM, Order, Owed, Status
+from shop_orders.domain import CAME_FROM, Change, Order, Owed, Status
 
 _ORDER = "id, user_id, lines, total, currency, status, created_at, updated_at"
 
@@ -38,11 +38,24 @@ _COUNT_OWED = """
 """
 
 _SETTLED = """
-    UPDATE orders SET status = $2, owed = NULL, updated_at = $3
+    UPDATE orders SET status = $2, owed = NULL, updated_at = $3, sequence = sequence + 1
     WHERE id = $1 AND status = 'pending' AND owed = 'settle'
 """
 
 _RELEASED = "UPDATE orders SET owed = NULL WHERE id = $1 AND owed = 'release'"
+
+_RECORD_FIRST = "INSERT INTO order_changes (order_id, sequence, status, changed_at) VALUES ($1, 1, $2, $3)"
+
+_RECORD = """
+    INSERT INTO order_changes (order_id, sequence, status, changed_at)
+    SELECT id, sequence, status, updated_at FROM orders WHERE id = $1
+    ON CONFLICT (order_id, sequence) DO NOTHING
+"""
+
+_CHANGES = """
+    SELECT order_id, sequence, status, changed_at FROM order_changes
+    WHERE order_id = $1 AND sequence > $2 ORDER BY sequence
+"""
 
 _EXISTS = "SELECT 1 FROM orders WHERE id = $1"
 
@@ -90,7 +103,7 @@ def position_of(order: Order) -> Position:
 
 
 async def add(tx: Transaction, order: Order) -> None:
-    """Write a new order, whose stock products must be told to settle."""
+    """Write a new order, whose stock products must be told to settle, and its first change."""
     await tx.execute(
         _ADD,
         order.id,
@@ -102,10 +115,11 @@ async def add(tx: Transaction, order: Order) -> None:
         to_millis(order.created_at),
         to_millis(order.updated_at),
     )
+    await tx.execute(_RECORD_FIRST, order.id, order.status.value, to_millis(order.updated_at))
 
 
 async def move(tx: Transaction, order: Order, owed: Owed | None) -> bool:
-    """Write the state that `order` moved to; False when it can't go there any more from where it is."""
+    """Write the state that `order` moved to, and the change; False when it can't go there any more from where it is."""
     sources = sorted(CAME_FROM[order.status])
     changed = await tx.execute(
         _move_sql(len(sources)),
@@ -115,7 +129,22 @@ async def move(tx: Transaction, order: Order, owed: Owed | None) -> bool:
         to_millis(order.updated_at),
         *sources,
     )
-    return changed == 1
+    if changed == 0:
+        return False
+    await tx.execute(_RECORD, order.id)
+    return True
+
+
+async def changes(reading: Reading, order_id: str, after: int) -> list[Change]:
+    """What has become of an order since the change with the sequence `after`, in order."""
+    rows = await reading.fetch_all(_CHANGES, order_id, after)
+    return [Change(found, sequence, Status(status), from_millis(at)) for found, sequence, status, at in rows]
+
+
+async def sequences(reading: Reading, order_ids: Sequence[str]) -> dict[str, int]:
+    """How many changes each of the orders has come through."""
+    rows = await reading.fetch_all(_sequences_sql(len(order_ids)), *order_ids)
+    return dict(rows)
 
 
 async def owed(reading: Reading, what: Owed, limit: int) -> list[str]:
@@ -131,8 +160,9 @@ async def backlog(reading: Reading, what: Owed) -> Backlog:
 
 
 async def settled(tx: Transaction, order_ids: Sequence[str], status: Status, now: int) -> None:
-    """Products has settled these orders, or refused to: move those that still wait for it."""
+    """Products has settled these orders, or refused to: move those that still wait for it, and note the changes."""
     await tx.execute_many(_SETTLED, [(order_id, status.value, now) for order_id in sorted(order_ids)])
+    await tx.execute_many(_RECORD, [(order_id,) for order_id in sorted(order_ids)])
 
 
 async def released(tx: Transaction, order_ids: Sequence[str]) -> None:
@@ -143,7 +173,16 @@ async def released(tx: Transaction, order_ids: Sequence[str]) -> None:
 @cache
 def _move_sql(sources: int) -> str:
     numbers = ", ".join(f"${number}" for number in range(5, 5 + sources))
-    return f"UPDATE orders SET status = $2, owed = $3, updated_at = $4 WHERE id = $1 AND status IN ({numbers})"  # noqa: S608 - numbers
+    return f"""
+        UPDATE orders SET status = $2, owed = $3, updated_at = $4, sequence = sequence + 1
+        WHERE id = $1 AND status IN ({numbers})
+    """  # noqa: S608 - numbers
+
+
+@cache
+def _sequences_sql(count: int) -> str:
+    numbers = ", ".join(f"${number}" for number in range(1, count + 1))
+    return f"SELECT id, sequence FROM orders WHERE id IN ({numbers})"  # noqa: S608 - numbers
 
 
 def _order(row: Row) -> Order:

@@ -1,6 +1,6 @@
 """Cancel an order that was not shipped yet. Products is told to take its stock back, now or as soon as it can be."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from atoll.clock import Clock
@@ -14,6 +14,8 @@ from shop_orders.use_cases.move_order import move_order
 class CancelOrder:
     database: Database
     clock: Clock
+    changed: Callable[[Sequence[str]], None]
+    """Told of the order after each commit."""
     cancelled: Callable[[], None]
     """Told after each commit: there is stock to be released."""
 
@@ -25,5 +27,6 @@ class CancelOrder:
             return await move_order(tx, order_id, Status.CANCELLED, by=by, now=now, owed=Owed.RELEASE)
 
         order = await self.database.transaction(cancel)
+        self.changed([order_id])
         self.cancelled()
         return order

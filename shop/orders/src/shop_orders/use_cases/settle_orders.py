@@ -1,6 +1,6 @@
 """Have products settle the stock of pending orders: then they are confirmed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from atoll.clock import Clock, to_millis
@@ -18,6 +18,8 @@ class SettleOrders:
     database: Database
     products: Products
     clock: Clock
+    changed: Callable[[Sequence[str]], None]
+    """Told of the orders after each commit."""
 
     async def __call__(self, order_ids: Sequence[str]) -> None:
         """Confirm the orders that products has settled, and cancel those whose stock is gone.
@@ -33,5 +35,6 @@ class SettleOrders:
             await store.settled(tx, refused, Status.CANCELLED, now)
 
         await self.database.transaction(write)
+        self.changed(order_ids)
         if refused:
             log.warning("orders cancelled, because products holds no stock for them", orders=refused)

@@ -1,5 +1,6 @@
 """Note that an order was shipped, or delivered."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from atoll.clock import Clock
@@ -13,6 +14,8 @@ from shop_orders.use_cases.move_order import move_order
 class ShipOrder:
     database: Database
     clock: Clock
+    changed: Callable[[Sequence[str]], None]
+    """Told of the order after each commit."""
 
     async def __call__(self, order_id: str, status: Status, by: Principal) -> Order:
         """The order in its next state; raises `OrderNotFound` or `MoveNotAllowed`."""
@@ -21,4 +24,6 @@ class ShipOrder:
         async def ship(tx: Transaction) -> Order:
             return await move_order(tx, order_id, status, by=by, now=now)
 
-        return await self.database.transaction(ship)
+        order = await self.database.transaction(ship)
+        self.changed([order_id])
+        return order
