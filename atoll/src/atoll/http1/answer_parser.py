@@ -173,9 +173,7 @@ class AnswerParser:
 
     def _too_large(self) -> InvalidAnswer:
         limits = self._limits
-        return InvalidAnswer(
-            f"The answer's head has more than {limits.head} bytes or {limits.fields} fields."
-        )
+        return InvalidAnswer(f"The answer's head has more than {limits.head} bytes or {limits.fields} fields.")
 
 
 class _Nobody:
@@ -193,9 +191,7 @@ _NOBODY = _Nobody()
 
 def _size(fields: Fields) -> int:
     """The bytes of a head with these fields, at least."""
-    return len("HTTP/1.1 200 \r\n\r\n") + sum(
-        len(name) + len(value) + len(": \r\n") for name, value in fields
-    )
+    return len("HTTP/1.1 200 \r\n\r\n") + sum(len(name) + len(value) + len(": \r\n") for name, value in fields)
 
 
 def _check_codings(fields: Fields) -> None:
