@@ -27,6 +27,7 @@ class Taken:
     body: bytes = b""
     complete: bool = False
     abandoned: bool = False
+    drained: bool = False
     problem: Problem | None = None
     pauses: list[str] = field(default_factory=list)
 
@@ -87,6 +88,10 @@ class EchoExchange:
 
     def resume_answer(self) -> None:
         self.taken.pauses.append("resume")
+        self.echo.note()
+
+    def drain(self) -> None:
+        self.taken.drained = True
         self.echo.note()
 
     def abandoned(self, problem: Problem | None) -> None:
@@ -666,6 +671,26 @@ async def test_draining_ends_idle_connections_after_a_moment(echo: Echo) -> None
 
         assert await client.is_closed()
         assert not server.connections
+
+
+async def test_draining_asks_endless_answers_to_come_to_their_end() -> None:
+    silent = Silent()
+    async with serving(silent) as (server, port), connected(port) as client:
+        await client.send(GET)
+        await silent.until(lambda: bool(silent.taken))
+        silent.connections[0].start_answer(200, TEXT, None)
+        silent.connections[0].write(b"first")
+        before = silent.taken[0].drained
+        await server.stop_accepting()
+        endless = silent.connections[0].answer_is_endless
+        silent.connections[0].finish_answer()
+        answer = await client.answer()
+        await server.drain(10)
+
+        assert (False, True) == (before, silent.taken[0].drained)
+        assert endless
+        assert not silent.connections[0].answer_is_endless
+        assert answer.body == b"first"
 
 
 async def test_draining_is_bounded(echo: Echo) -> None:

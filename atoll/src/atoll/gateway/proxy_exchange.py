@@ -224,6 +224,12 @@ class ProxyExchange:
         if self._connection is not None:
             self._connection.resume_reading(self)
 
+    def drain(self) -> None:
+        """End an endless answer where it is, whole: its client knows how to come back."""
+        if self._answer_began and self._route.endless and self._client.answer_is_endless:
+            self._finish()
+            self._client.finish_answer()
+
     def abandoned(self, problem: Problem | None) -> None:
         self._visit.status = CLIENT_GONE if problem is None else problem.status
         self._finish()
@@ -247,6 +253,8 @@ class ProxyExchange:
         lines, length = answer_fields(fields, _request_id_field(visit))
         self._client.start_answer(status, lines, length)
         self._allow(self._route.silence_timeout)
+        if self._route.endless and self._client.draining:
+            self.drain()
 
     def on_body(self, data: bytes) -> None:
         self._visit.answer_bytes += len(data)

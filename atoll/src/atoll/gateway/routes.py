@@ -38,6 +38,7 @@ class Route:
     __slots__ = (
         "attempt_timeout",
         "body_limit",
+        "endless",
         "needs_token",
         "remaining_ms",
         "role",
@@ -56,6 +57,7 @@ class Route:
         self.attempt_timeout = given.attempt_timeout or settings.attempt_timeout
         self.total_timeout = given.total_timeout or settings.total_timeout
         self.remaining_ms = int(self.total_timeout * 1000)
+        self.endless = given.endless
         self.silence_timeout = given.silence_timeout or settings.silence_timeout
 
     @property

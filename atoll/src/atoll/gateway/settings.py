@@ -18,7 +18,8 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     `path` is a template below `/api`: `{name}` stands for one segment, `/**` at the end for everything below and
     the path before it. `access` is `public`, `user` (any valid token), or the role that the token must have.
-    Times are in seconds; None means the gateway's own.
+    Times are in seconds; None means the gateway's own. Answers of an `endless` route go on until somebody ends them,
+    as server-sent events do: a gateway that stops does so, where it waits for any other answer.
     """
 
     path: str
@@ -29,6 +30,7 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     attempt_timeout: float | None = None
     total_timeout: float | None = None
     silence_timeout: float | None = None
+    endless: bool = False
 
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]

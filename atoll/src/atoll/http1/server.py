@@ -64,7 +64,7 @@ class HttpServer:
             return
         self.draining = True
         await stop_listening(self._server, self._socket, self._new_connection)
-        for connection in self._connections:
+        for connection in list(self._connections):
             connection.drain()
 
     async def drain(self, timeout: float) -> None:

@@ -37,6 +37,9 @@ class Exchange(Protocol):
     def resume_answer(self) -> None:
         """Writing makes sense again."""
 
+    def drain(self) -> None:
+        """The server has begun to stop, and waits for this: bring to its end what would have none by itself."""
+
     def abandoned(self, problem: Problem | None) -> None:
         """The last call, when the answer is not finished: nothing more comes, and nothing more can be written.
 
@@ -205,6 +208,16 @@ class ServerConnection(asyncio.Protocol):
         return self._answer_stage != _UNANSWERED
 
     @property
+    def answer_is_endless(self) -> bool:
+        """Whether an answer is on its way of which nobody has said how long it is: it may end anywhere."""
+        return self._answer_stage == _ANSWERING and self._answer_framing in (_CHUNKED, _UNTIL_CLOSE)
+
+    @property
+    def draining(self) -> bool:
+        """Whether the server has begun to stop."""
+        return self._keeper.draining
+
+    @property
     def answer_paused(self) -> bool:
         """Whether the client reads slower than we write; between `pause_answer` and `resume_answer`."""
         return self._write_deadline != math.inf
@@ -269,9 +282,11 @@ class ServerConnection(asyncio.Protocol):
             self._exchange.check_time(now)
 
     def drain(self) -> None:
-        """The keeper has begun to drain: wait only shortly for another request."""
+        """The keeper has begun to drain: wait only shortly for another request, and tell the one in hand."""
         if self.idle:
             self._due_in(self._keeper.limits.drain_grace)
+        elif self._exchange is not None:
+            self._exchange.drain()
 
     def abort(self) -> None:
         """Close now, whatever is in hand."""
