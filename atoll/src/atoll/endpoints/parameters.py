@@ -13,6 +13,7 @@ import msgspec
 
 from atoll import context, wire
 from atoll.endpoints.annotations import Media, Requirement
+from atoll.endpoints.repeated_names import repeated_names_refusal
 from atoll.endpoints.request import Request
 from atoll.endpoints.texts import QueryString, TextValue, split_query
 from atoll.identity.authenticator import Authenticator
@@ -183,6 +184,7 @@ class BodyParameter:
 
     def reader(self) -> ReadLater:
         decode = wire.decoder(self.type).decode
+        refuse_repeated_names = repeated_names_refusal(self.type)
         default = self.default
 
         async def read(request: Request) -> Any:
@@ -192,7 +194,9 @@ class BodyParameter:
                 _refuse_other_content(headers)
             body = await request.body()
             if body:
-                return decode(body)
+                value = decode(body)
+                refuse_repeated_names(body, value)
+                return value
             if default is REQUIRED:
                 raise BadRequest("The body is empty; JSON is needed.")
             return default
