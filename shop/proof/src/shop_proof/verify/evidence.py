@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Generic, TypeVar
 
-from shop_proof.verify.records import Article, Hold, Move, OrderRecord
+from shop_proof.verify.records import Article, Change, Hold, Move, OrderRecord
 from shop_proof.verify.testimony import Sighting
 
 T = TypeVar("T")
@@ -76,6 +76,7 @@ class Case:
     order: OrderRecord | None
     hold: Hold | None
     moves: Sequence[Move]
+    changes: Sequence[Change] = ()
     sightings: Sequence[Sighting] = ()
     misses: Sequence[int] = ()
 
@@ -145,25 +146,27 @@ class Books:
 
 
 async def cases(
-    orders: AsyncIterator[OrderRecord], holds: AsyncIterator[Hold], moves: AsyncIterator[Move]
+    orders: AsyncIterator[OrderRecord],
+    changes: AsyncIterator[Change],
+    holds: AsyncIterator[Hold],
+    moves: AsyncIterator[Move],
 ) -> AsyncIterator[Case]:
-    """Joins the three, each of which comes by the id of its order, in memory for one order at a time."""
+    """Joins the four, each of which comes by the id of its order, in memory for one order at a time."""
     all_orders = _Groups(orders, lambda order: order.id)
+    all_changes = _Groups(changes, lambda change: change.order_id)
     all_holds = _Groups(holds, lambda hold: hold.order_id)
     all_moves = _Groups(moves, lambda move: move.order_id or "")
     while True:
-        heads = [await groups.head() for groups in (all_orders, all_holds, all_moves)]
-        ids = [head for head in heads if head is not None]
-        if not ids:
+        heads = [await groups.head() for groups in (all_orders, all_changes, all_holds, all_moves)]
+        order_id = min((head for head in heads if head is not None), default=None)
+        if order_id is None:
             return
-        order_id = min(ids)
-        some_orders = await all_orders.take(order_id)
-        some_holds = await all_holds.take(order_id)
         yield Case(
             order_id,
-            some_orders[0] if some_orders else None,
-            some_holds[0] if some_holds else None,
+            next(iter(await all_orders.take(order_id)), None),
+            next(iter(await all_holds.take(order_id)), None),
             await all_moves.take(order_id),
+            await all_changes.take(order_id),
         )
 
 

@@ -49,13 +49,16 @@ async def _all_cases(databases: Databases, testimony: Testimony) -> AsyncIterato
     """Every order's id that anybody knows of: the databases, and then the clients alone."""
     only_told = set(testimony.sightings)
     joined = cases(
-        records.orders(databases.orders), records.holds(databases.products), records.moves_by_order(databases.products)
+        records.orders(databases.orders),
+        records.changes(databases.orders),
+        records.holds(databases.products),
+        records.moves_by_order(databases.products),
     )
     async for case in joined:
         only_told.discard(case.order_id)
         yield case.with_words(testimony.sightings.get(case.order_id, ()), testimony.misses.get(case.order_id, ()))
     for order_id in sorted(only_told):
-        yield Case(order_id, None, None, (), testimony.sightings[order_id])
+        yield Case(order_id, None, None, ()).with_words(testimony.sightings[order_id], ())
 
 
 async def _show_keys(promises: Sequence[Promise], databases: Databases, testimony: Testimony) -> None:

@@ -75,6 +75,15 @@ class OrderRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """A state that an order has come to; `sequence` counts from 1."""
+
+    order_id: str
+    sequence: int
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeptAnswer:
     """What was answered to a user who placed an order with an Idempotency-Key."""
 
@@ -108,6 +117,8 @@ _MOVES_BY_ORDER = """
 _HOLDS = "SELECT order_id, state, lines, expires_at FROM reservations ORDER BY order_id"
 
 _ORDER = "SELECT id, user_id, lines, total, currency, status, owed, created_at, updated_at FROM orders"
+
+_CHANGES = "SELECT order_id, sequence, status FROM order_changes ORDER BY order_id, sequence"
 
 _KEPT = "SELECT caller, idempotency_key, body FROM kept_answers WHERE route = 'POST /orders'"
 
@@ -145,6 +156,12 @@ async def orders(database: ReadOnlyDatabase) -> AsyncIterator[OrderRecord]:
     """Every order, by its id."""
     async for row in database.stream(f"{_ORDER} ORDER BY id"):
         yield _order(row)
+
+
+async def changes(database: ReadOnlyDatabase) -> AsyncIterator[Change]:
+    """Every state that every order has come to, by order, and then one after the other."""
+    async for row in database.stream(_CHANGES):
+        yield Change(*row)
 
 
 async def kept_answers(database: ReadOnlyDatabase) -> AsyncIterator[KeptAnswer]:

@@ -1,0 +1,262 @@
+"""Products and orders in this process, on real files, with the network and the background left out.
+
+What is called here is what the services call; a test plants its bug there, and lets clients do their day's work.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from atoll import wire
+from atoll.clock import to_millis
+from atoll.endpoints import Reply
+from atoll.idempotency import Asked, OncePerKey
+from atoll.identity.principal import Principal
+from atoll.ids import uuid7
+from atoll.problems import Problem
+from atoll.storage import Database, load_migrations, open_database
+from atoll.testing.clock import ManualClock
+from shop_contracts.items import Item
+from shop_contracts.money import Money
+from shop_contracts.orders import NewOrder, Order
+from shop_contracts.products import NewProduct, NewReservation, Product, Reservation, StockChange
+from shop_contracts.users import User
+from shop_orders import domain
+from shop_orders import store as orders_store
+from shop_orders.answers import order_answer
+from shop_orders.domain import InsufficientStock, Owed, Status
+from shop_orders.use_cases.cancel_order import CancelOrder
+from shop_orders.use_cases.place_order import PlaceOrder
+from shop_orders.use_cases.read_orders import ReadOrders
+from shop_orders.use_cases.release_orders import ReleaseOrders
+from shop_orders.use_cases.settle_orders import SettleOrders
+from shop_orders.use_cases.ship_order import ShipOrder
+from shop_products import domain as products_domain
+from shop_products.use_cases.add_products import AddProducts
+from shop_products.use_cases.change_stock import ChangeStock
+from shop_products.use_cases.free_lapsed_holds import FreeLapsedHolds
+from shop_products.use_cases.release import Release
+from shop_products.use_cases.reserve import Reserve
+from shop_products.use_cases.settle import Settle
+from shop_proof.history import HistoryFile
+from shop_proof.verify.promises import Outcome, Verdict
+from shop_proof.verify.report import Report
+from shop_proof.verify.verifying import Verification
+
+T = TypeVar("T")
+
+HOLD = timedelta(minutes=10)
+ADMIN = Principal("administrator", roles=frozenset({"admin"}))
+
+
+class Crash(Exception):
+    """The process dies here: the client gets no answer."""
+
+
+@dataclass(frozen=True)
+class ProductsHere:
+    """Products as orders needs it, called straight."""
+
+    reserve_now: Reserve
+    settle_now: Settle
+    release_now: Release
+
+    async def reserve(self, order_id: str, items: Sequence[Item]) -> Reservation:
+        try:
+            return await self.reserve_now(NewReservation(order_id=order_id, items=tuple(items)))
+        except products_domain.InsufficientStock as short:
+            raise InsufficientStock(short.detail, errors=short.errors) from short
+
+    async def settle(self, order_ids: Sequence[str]) -> frozenset[str]:
+        return frozenset(await self.settle_now(order_ids))
+
+    async def release(self, order_id: str) -> None:
+        await self.release_now(order_id)
+
+
+class SmallShop:
+    """A shop whose clients write down what they send and are answered. Enter it before use."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = ManualClock()
+        self.folder = folder
+        self.users = self._database("users")
+        self.products = self._database("products")
+        self.orders = self._database("orders")
+        self.history = HistoryFile(folder / "history.jsonl", "http://here", self.clock)
+        self.new_id = uuid7(self.clock)
+        self.at_products = ProductsHere(
+            Reserve(self.products, self.clock, HOLD),
+            Settle(self.products, self.clock),
+            Release(self.products, self.clock),
+        )
+        self.once_per_key = OncePerKey(self.products, self.clock)
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        for name, database in (("users", self.users), ("products", self.products), ("orders", self.orders)):
+            await self._stack.enter_async_context(database)
+            await database.migrate(load_migrations(f"shop_{name}"))
+        self._stack.enter_context(self.history)
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    # What clients do.
+
+    async def sign_up(self, name: str = "Ann") -> Principal:
+        new = {"name": name, "email": f"{name}@example.com"}
+        now = self.clock.now()
+        user = User(id=self.new_id(), name=name, email=new["email"], roles=(), created_at=now, updated_at=now)
+        await self.tell("", "POST", "/api/users", wire.encode(new), 201, lambda: self._register(user))
+        return Principal(user.id)
+
+    async def stock_up(self, *stocks: int) -> list[str]:
+        """The ids of new products with so many units each, at 19.99."""
+        new = [
+            NewProduct(name=f"Lamp {number}", price=Money(1999), category="home", stock=stock)
+            for number, stock in enumerate(stocks)
+        ]
+        add = AddProducts(self.products, self.clock, self.new_id)
+        added = await self.tell(ADMIN.subject, "POST", "/api/products", wire.encode(new), 201, lambda: add(new))
+        return [product.id for product in added or []]
+
+    async def restock(self, product_id: str, quantity: int, key: str = "restock") -> Product | None:
+        change = StockChange(quantity=quantity)
+        asked = Asked("PATCH /products/{product_id}/stock", ADMIN, key, (product_id, change))
+        change_stock = ChangeStock(self.products, self.clock)
+
+        async def work() -> Product:
+            def answered(product: Product) -> Reply[Product]:
+                return Reply(product)
+
+            reply = await self.once_per_key(asked, lambda once: change_stock(product_id, quantity, once=once), answered)
+            return reply.value
+
+        path = f"/api/products/{product_id}/stock"
+        return await self.tell(ADMIN.subject, "PATCH", path, wire.encode(change), 200, work, key=key)
+
+    async def buy(self, buyer: Principal, wanted: Mapping[str, int], key: str = "key") -> str:
+        """The id of the order; empty when none was answered."""
+        new = NewOrder(items=tuple(Item(product_id=each, quantity=quantity) for each, quantity in wanted.items()))
+        place = self.place_order()
+        body = wire.encode(new)
+        answer = await self.tell(
+            buyer.subject, "POST", "/api/orders", body, 201, lambda: place(buyer, new, key), key=key
+        )
+        return "" if answer is None else wire.decoder(Order).decode(answer).id
+
+    async def cancel(self, buyer: Principal, order_id: str) -> None:
+        cancel = CancelOrder(self.orders, self.clock, changed=_nobody_of, cancelled=_nobody)
+        path = f"/api/orders/{order_id}/cancel"
+        await self.tell(buyer.subject, "POST", path, b"", 200, lambda: _answered(cancel(order_id, buyer)))
+
+    async def look(self, buyer: Principal, order_id: str) -> None:
+        read = ReadOrders(self.orders)
+        path = f"/api/orders/{order_id}"
+        await self.tell(buyer.subject, "GET", path, b"", 200, lambda: _answered(read.one(order_id, buyer)))
+
+    async def tell(  # noqa: PLR0917 - reads as a request and its answer
+        self,
+        by: str,
+        method: str,
+        path: str,
+        body: bytes,
+        status: int,
+        work: Callable[[], Awaitable[T]],
+        *,
+        key: str = "",
+    ) -> T | None:
+        """Do the work as the answer to a request, and write both down; None for a refusal, or when it crashed."""
+        number = self.history.sent(by=by, method=method, path=path, key=key, body=body)
+        try:
+            value = await work()
+        except Crash as crash:
+            self.history.unanswered(number, str(crash))
+            return None
+        except Problem as problem:
+            self.history.answered(number, problem.status, wire.encode(problem.details()))
+            return None
+        self.history.answered(number, status, value if isinstance(value, bytes) else wire.encode(value))
+        return value
+
+    # What the services do.
+
+    def place_order(self) -> PlaceOrder:
+        return PlaceOrder(
+            database=self.orders,
+            products=self.at_products,
+            clock=self.clock,
+            new_id=self.new_id,
+            currency="EUR",
+            placed=_nobody,
+        )
+
+    async def come_to_rest(self) -> None:
+        """Products is told what it must be told of orders."""
+        settle = SettleOrders(self.orders, self.at_products, self.clock, changed=_nobody_of)
+        release = ReleaseOrders(self.orders, self.at_products)
+        for what, tell in ((Owed.SETTLE, settle), (Owed.RELEASE, release)):
+            owed = await self.orders.fetch_all("SELECT id FROM orders WHERE owed = $1", what.value)
+            if owed:
+                await tell([order_id for (order_id,) in owed])
+
+    async def ship(self, order_id: str, status: Status = Status.SHIPPED) -> None:
+        await ShipOrder(self.orders, self.clock, changed=_nobody_of)(order_id, status, ADMIN)
+
+    async def sweep(self) -> None:
+        """Products asks orders about the holds that ran out."""
+        await FreeLapsedHolds(self.products, self, self.at_products.settle_now, self.clock)()
+
+    async def exists(self, order_id: str) -> bool:
+        """What orders says of an order."""
+        return await self.orders.read(lambda reading: orders_store.exists(reading, order_id))
+
+    # What is found.
+
+    async def report(self, *, system_runs: bool = False) -> Report:
+        urls = {name: self._url(name) for name in ("users", "products", "orders")}
+        return await Verification(urls, [self.history.path], system_runs, 0.0, self.clock).report()
+
+    async def verdicts(self, *, system_runs: bool = False) -> dict[int, Verdict]:
+        """By the number of the promise."""
+        return {verdict.number: verdict for verdict in (await self.report(system_runs=system_runs)).verdicts}
+
+    async def broken(self, *, system_runs: bool = False) -> set[int]:
+        """The promises that are found broken."""
+        verdicts = await self.verdicts(system_runs=system_runs)
+        return {number for number, verdict in verdicts.items() if verdict.outcome is Outcome.BROKEN}
+
+    def _url(self, name: str) -> str:
+        return f"sqlite:///{self.folder}/{name}.db"
+
+    def _database(self, name: str) -> Database:
+        return open_database(self._url(name), clock=self.clock)
+
+    async def _register(self, user: User) -> User:
+        now = to_millis(user.created_at)
+        sql = """
+            INSERT INTO users (id, name, email, email_key, password_hash, is_admin, created_at, updated_at)
+            VALUES ($1, $2, $3, $3, '', 0, $4, $4)
+        """
+        await self.users.transaction(lambda tx: tx.execute(sql, user.id, user.name, user.email, now))
+        return user
+
+
+def _nobody() -> None:
+    """Nobody is woken: the test says when the shop comes to rest."""
+
+
+def _nobody_of(_order_ids: Sequence[str]) -> None:
+    """Nobody follows orders here."""
+
+
+async def _answered(order: Awaitable[domain.Order]) -> Order:
+    return order_answer(await order)
