@@ -26,6 +26,7 @@ class Thing(StrictModel):
     note: str | msgspec.UnsetType = msgspec.UNSET
     count: Annotated[int, msgspec.Meta(ge=0)] = 0
     labels: dict[str, str] = msgspec.field(default_factory=dict)
+    spares: dict[str, Part] = msgspec.field(default_factory=dict)
     inner: "Thing | None" = None
     shape: "Round | Square | None" = None
 
@@ -80,6 +81,7 @@ def objects(required: dict[str, Any], optional: dict[str, Any]) -> st.SearchStra
 
 parts = objects({"name": texts, "price": st.floats(0, 9)}, {})
 labels = st.lists(st.tuples(st.sampled_from(["a", "b", "c:d"]), texts), max_size=3).map(Object)
+spares = st.lists(st.tuples(st.sampled_from("ab"), parts), max_size=3).map(Object)
 shapes = st.tuples(st.sampled_from([("round", "radius"), ("square", "side")]), st.integers(0, 9)).map(
     lambda shape: Object([("type", shape[0][0]), (shape[0][1], shape[1])])
 )
@@ -91,6 +93,7 @@ def things(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Object]:
         "note": texts,
         "count": st.integers(0, 2),
         "labels": labels,
+        "spares": spares,
         "inner": inner,
         "shape": shapes | st.none(),
     }
