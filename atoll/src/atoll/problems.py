@@ -22,8 +22,9 @@ Problem
 └── GatewayTimeout 504
 
 A service derives its own from these (`class InsufficientStock(BadRequest)`); the `type` and the `title` of a
-problem come from its class name, so a class is all that a new problem needs. Programming mistakes are ordinary
-exceptions: the caller sees an `InternalError`, the log sees the rest.
+problem come from its class name, and the page that explains it (`docs/problems/`) from its docstring, so a class is all
+that a new problem needs. Programming mistakes are ordinary exceptions: the caller sees an `InternalError`, the log sees
+the rest.
 """
 
 import re
@@ -79,7 +80,7 @@ class Problem(Exception):
 
     @classmethod
     def type_uri(cls) -> str:
-        """What `type` says: a reference to the page that explains this problem."""
+        """What `type` says: a name for programs, and the page in `docs/` that explains this problem to people."""
         return f"/problems/{cls.slug()}"
 
     @classmethod
@@ -102,10 +103,21 @@ class Problem(Exception):
 
 
 class BadRequest(Problem):
+    """The request cannot be understood as it stands: a body that is not JSON, bytes that are not HTTP as it should be.
+
+    What to do: correct the request; sent again as it is, it will be refused again.
+    """
+
     status = 400
 
 
 class Unauthenticated(Problem):
+    """Nobody knows who calls: there is no access token, or one that is wrong, has run out, or was signed with a key
+    that is trusted no more.
+
+    What to do: sign in, or get a new access token with the refresh token, and send it as `Authorization: Bearer …`.
+    """
+
     status = 401
 
     def __init__(self, detail: str = "A valid access token is needed.") -> None:
@@ -113,46 +125,104 @@ class Unauthenticated(Problem):
 
 
 class Forbidden(Problem):
+    """It is known who calls, and they may not do this: it takes a role that they do not have, or is for services only.
+
+    What to do: sign in as somebody who may, or leave it.
+    """
+
     status = 403
 
 
 class NotFound(Problem):
+    """There is nothing at this path, or nothing that the caller may know of: somebody else's things look the same as
+    things that do not exist.
+
+    What to do: look at the path and the id in it, and at who is signed in.
+    """
+
     status = 404
 
 
 class MethodNotAllowed(Problem):
+    """The path is right, and this method is not possible there.
+
+    What to do: take one that the header `Allow` names.
+    """
+
     status = 405
 
 
 class RequestTimeout(Problem):
+    """The request did not arrive in time: its head or its body came too slowly, or stopped.
+
+    What to do: send it again, over a connection that is fast enough.
+    """
+
     status = 408
 
 
 class Conflict(Problem):
+    """What is asked for does not go together with how things are now; nothing was changed.
+
+    What to do: read the thing anew, and decide again.
+    """
+
     status = 409
 
 
 class Gone(Problem):
+    """It was there, and is gone for good.
+
+    What to do: do not ask again.
+    """
+
     status = 410
 
 
 class PreconditionFailed(Problem):
+    """A condition that the request itself names, such as `If-Match`, does not hold; nothing was changed.
+
+    What to do: read the thing anew, and send the change with its new `ETag`.
+    """
+
     status = 412
 
 
 class ContentTooLarge(Problem):
+    """The body has more bytes than this route takes; most take 1 MiB.
+
+    What to do: send less, or several requests.
+    """
+
     status = 413
 
 
 class UriTooLong(Problem):
+    """The line with the method, the path and the query is too long.
+
+    What to do: leave parameters out; what is long belongs into a body.
+    """
+
     status = 414
 
 
 class UnsupportedMediaType(Problem):
+    """The body is in a form that is not taken here: another `Content-Type`, another charset, or compressed.
+
+    What to do: send JSON in UTF-8 as `application/json`, not compressed, unless the route says otherwise.
+    """
+
     status = 415
 
 
 class InvalidFields(Problem):
+    """The request can be read, and something in it is not what it should be: a field that is missing, unknown,
+    there twice, or has a value out of its bounds. `errors` says what, and where: a JSON pointer into the body, or the
+    name of a parameter or a header.
+
+    What to do: correct what `errors` names; sent again as it is, the request will be refused again.
+    """
+
     status = 422
 
     @classmethod
@@ -162,14 +232,30 @@ class InvalidFields(Problem):
 
 
 class TooManyRequests(Problem):
+    """More was asked than one caller may ask for in a while.
+
+    What to do: wait for as many seconds as `Retry-After` says.
+    """
+
     status = 429
 
 
 class HeaderFieldsTooLarge(Problem):
+    """The head of the request has too many fields, or too many bytes.
+
+    What to do: send fewer and shorter headers.
+    """
+
     status = 431
 
 
 class InternalError(Problem):
+    """Something went wrong that nobody foresaw; what exactly is in our log, under the `traceId`.
+
+    What to do: try again later. A request that changes something is safe to repeat with its `Idempotency-Key`; without
+    one, look first. When it stays, tell those who run the system the `traceId`.
+    """
+
     status = 500
 
     def __init__(self, detail: str = "Something went wrong on our side.") -> None:
@@ -177,17 +263,34 @@ class InternalError(Problem):
 
 
 class BadGateway(Problem):
+    """A service that was asked on the way gave no proper answer.
+
+    What to do: try again. A request that changes something may have done so: repeat it with its `Idempotency-Key`,
+    or look first.
+    """
+
     status = 502
 
 
 class Unavailable(Problem):
-    """What is needed cannot be reached now; `retry_after` is in whole seconds."""
+    """Something that this takes cannot be reached now, or has too much to do; nothing was changed, unless `detail` says
+    that it is not known.
+
+    What to do: try again after as many seconds as `Retry-After` says.
+    """
 
     status = 503
 
     def __init__(self, detail: str, *, retry_after: int = 1) -> None:
+        """`retry_after` is in whole seconds."""
         super().__init__(detail, headers={"Retry-After": str(retry_after)})
 
 
 class GatewayTimeout(Problem):
+    """A service that was asked on the way did not answer in time.
+
+    What to do: try again. A request that changes something may have done so: repeat it with its `Idempotency-Key`,
+    or look first.
+    """
+
     status = 504

@@ -51,7 +51,10 @@ _OURS = HOP_BY_HOP | _ONCE_ONLY
 
 
 class NotImplementedHere(Problem):
-    """The method is one that HTTP may know and this server does not."""
+    """The method is one that HTTP may know and this server does not.
+
+    What to do: take one of GET, HEAD, POST, PUT, PATCH, DELETE and OPTIONS.
+    """
 
     status = 501
 

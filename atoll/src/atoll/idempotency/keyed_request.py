@@ -23,6 +23,11 @@ NOBODY = ""
 
 
 class KeyUsedDifferently(InvalidFields):
+    """The Idempotency-Key came with another body within the last 24 hours; nothing was done for this one.
+
+    What to do: take a new key for what is new, and the very same body for what is repeated.
+    """
+
     def __init__(self) -> None:
         sentence = f"This {HEADER} came with another body before; what is new needs a new key"
         super().__init__(sentence, errors=[FieldMistake(HEADER, sentence)])

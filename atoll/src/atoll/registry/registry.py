@@ -20,11 +20,17 @@ Check = Callable[[Lease], Awaitable[bool]]
 
 
 class UnknownInstance(NotFound):
-    """The id was never given out, or its lease has run out: the instance should register again."""
+    """The id was never given out, or its lease has run out.
+
+    What to do: the instance should register again.
+    """
 
 
 class NoHealthyInstances(NotFound):
-    """Nobody who could be called goes by that name now."""
+    """Nobody who could be called goes by that name now.
+
+    What to do: go on with the last list that was known; look at `/services` to see who is registered, and how they do.
+    """
 
 
 class Registry:

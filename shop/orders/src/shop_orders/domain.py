@@ -116,31 +116,57 @@ def total_of(lines: Sequence[OrderLine]) -> Money:
 
 
 class InsufficientStock(BadRequest):
-    """`detail` names the products, in the words of products."""
+    """Some products have less than is wanted; `detail` names them. No order was placed.
+
+    What to do: order less, or other things.
+    """
 
 
 class OnlyUsersOrder(Forbidden):
+    """Services have no orders of their own.
+
+    What to do: call with the token of the user who buys.
+    """
+
     def __init__(self) -> None:
         super().__init__("Only a signed-in user can place orders")
 
 
 class OrderNotFound(NotFound):
+    """There is no such order, or it is somebody else's.
+
+    What to do: look at the id, and at who is signed in.
+    """
+
     def __init__(self, order_id: str) -> None:
         super().__init__(f"Order {order_id} not found")
         self.order_id = order_id
 
 
 class OrdersNotFound(NotFound):
+    """There is no such user, or it is not the one who asks.
+
+    What to do: ask for one's own orders; only administrators see those of others.
+    """
+
     def __init__(self, user_id: str) -> None:
         super().__init__(f"Orders of user {user_id} not found")
         self.user_id = user_id
 
 
 class ProductNotFound(NotFound):
-    """`detail` names the products, in the words of products."""
+    """Something that is wanted is not for sale; `detail` names it. No order was placed.
+
+    What to do: leave it out.
+    """
 
 
 class MoveNotAllowed(Conflict):
+    """The order is in a state from which it cannot go where it should; it stays where it is.
+
+    What to do: read the order; `detail` says from which states the move is possible.
+    """
+
     def __init__(self, order: Order, wanted: Status) -> None:
         states = " or ".join(sorted(CAME_FROM[wanted]))
         super().__init__(f"Order {order.id} is {order.status}; only one that is {states} can be {wanted}")
@@ -149,21 +175,41 @@ class MoveNotAllowed(Conflict):
 
 
 class NotTheBuyer(InvalidFields):
+    """The body names another user than the token: everybody orders for themselves.
+
+    What to do: leave `userId` out.
+    """
+
     def __init__(self) -> None:
         sentence = "userId is not the signed-in user; leave it out"
         super().__init__(sentence, errors=[FieldMistake("/userId", sentence)])
 
 
 class TooManyStreams(TooManyRequests):
+    """One user follows as many orders at once as anybody may.
+
+    What to do: end one of the streams, or read the order now and then instead.
+    """
+
     def __init__(self, most: int) -> None:
         super().__init__(f"{most} orders can be followed at once; end one of the streams", headers={"Retry-After": "5"})
 
 
 class StreamsExhausted(Unavailable):
+    """More orders are followed just now than the service has room for.
+
+    What to do: read the order itself, or try again after as many seconds as `Retry-After` says.
+    """
+
     def __init__(self) -> None:
         super().__init__("Too many orders are followed just now; ask for the order itself, or try again", retry_after=5)
 
 
 class ProductsUnavailable(Unavailable):
+    """Products cannot be asked now; no order was placed, and no stock is lost.
+
+    What to do: try again after as many seconds as `Retry-After` says, with the same `Idempotency-Key`.
+    """
+
     def __init__(self, *, retry_after: int = 1) -> None:
         super().__init__("Products can't be reached now; the order was not placed. Try again", retry_after=retry_after)

@@ -33,6 +33,11 @@ class StockCause(StrEnum):
 
 
 class ProductNotFound(NotFound):
+    """There is no such product, or it is hidden. When several are asked for, `errors` points at those not there.
+
+    What to do: look at the ids; leave out what is not sold any more.
+    """
+
     def __init__(self, *product_ids: str, errors: Sequence[FieldMistake] = ()) -> None:
         noun = "Product" if len(product_ids) == 1 else "Products"
         super().__init__(f"{noun} {', '.join(product_ids)} not found", errors=errors)
@@ -40,13 +45,21 @@ class ProductNotFound(NotFound):
 
 
 class ReservationNotFound(NotFound):
+    """No stock was ever reserved for this order.
+
+    What to do: nothing is held, so there is nothing to give back.
+    """
+
     def __init__(self, order_id: str) -> None:
         super().__init__(f"Order {order_id} has no reservation")
         self.order_id = order_id
 
 
 class InsufficientStock(Conflict):
-    """`names` are those of the products that are short, in the order in which they were asked for."""
+    """Some products have less than is wanted; nothing was reserved. `errors` points at those that are short.
+
+    What to do: ask for less, or for other things. Repeating it helps only once there is more stock.
+    """
 
     def __init__(self, *names: str, errors: Sequence[FieldMistake] = ()) -> None:
         super().__init__(f"Insufficient stock for product {', '.join(names)}", errors=errors)
@@ -54,24 +67,44 @@ class InsufficientStock(Conflict):
 
 
 class StockOutOfBounds(Conflict):
+    """The change would take the stock below zero, or beyond what is counted; it stays as it is.
+
+    What to do: take no more than there is.
+    """
+
     def __init__(self, name: str, available: int) -> None:
         super().__init__(f"The stock of {name} is {available}, and has to stay between 0 and {MAX_STOCK}")
         self.available = available
 
 
 class ReservationReleased(Gone):
+    """The order was cancelled and its stock given back; it can reserve none any more.
+
+    What to do: place a new order.
+    """
+
     def __init__(self, order_id: str) -> None:
         super().__init__(f"The stock of order {order_id} was given back for good")
         self.order_id = order_id
 
 
 class VersionChanged(PreconditionFailed):
+    """Somebody changed the product since it was read at the version that `If-Match` names; it stays as they left it.
+
+    What to do: read it anew, and send the change with its new `ETag` if it is still wanted.
+    """
+
     def __init__(self, product_id: str, version: int) -> None:
         super().__init__(f"Product {product_id} was changed meanwhile; it is at version {version} now")
         self.version = version
 
 
 class ItemsDiffer(InvalidFields):
+    """The order has reserved other items before, and holds those.
+
+    What to do: name the same items, or reserve under the id of another order.
+    """
+
     def __init__(self, order_id: str) -> None:
         mistake = FieldMistake("/items", "These are not the items that the order has reserved before.")
         super().__init__(f"Order {order_id} has reserved other items before", errors=[mistake])

@@ -20,34 +20,65 @@ ADMIN: Final = "admin"
 
 
 class WrongCredentials(Unauthenticated):
+    """The e-mail address is unknown, or the password is wrong; it is never said which.
+
+    What to do: look at both.
+    """
+
     def __init__(self) -> None:
         super().__init__("The e-mail address or the password is wrong.")
 
 
 class RefreshRefused(Unauthenticated):
+    """The refresh token is unknown, has run out, or was used before. A token that is used twice was perhaps stolen, so
+    everything that was refreshed from the same sign-in has ended with it.
+
+    What to do: sign in again.
+    """
+
     def __init__(self) -> None:
         super().__init__("The refresh token is not valid any more; sign in again.")
 
 
 class UserNotFound(NotFound):
+    """There is no such account, or it is none of the caller's business.
+
+    What to do: look at the id, and at who is signed in.
+    """
+
     def __init__(self, user_id: str) -> None:
         super().__init__(f"User {user_id} not found")
         self.user_id = user_id
 
 
 class EmailTaken(Conflict):
+    """There is an account with this e-mail address already, whatever its case.
+
+    What to do: sign in with it, or take another address.
+    """
+
     def __init__(self, email: str) -> None:
         super().__init__(f"There is an account with the address {email} already")
         self.email = email
 
 
 class CommonPassword(InvalidFields):
+    """The password is one of those that anybody would try first.
+
+    What to do: choose another, for instance of several words.
+    """
+
     def __init__(self) -> None:
         detail = "This password is one of the first that anybody would try; choose another."
         super().__init__(detail, errors=[FieldMistake("/password", detail)])
 
 
 class WrongCurrentPassword(InvalidFields):
+    """Choosing another password takes the current one, and this is not it.
+
+    What to do: send it as `currentPassword`.
+    """
+
     def __init__(self) -> None:
         detail = "The current password is needed to choose another one, and this is not it."
         super().__init__(detail, errors=[FieldMistake("/currentPassword", detail)])

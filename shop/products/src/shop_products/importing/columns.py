@@ -50,7 +50,10 @@ _UNIMPORTANT = re.compile(r"[\W_]+")
 
 
 class HeaderInvalid(InvalidFields):
-    """The first row cannot be used as a header; nothing is imported. `names` are the columns at fault."""
+    """The first row cannot be used as a header: it is empty, or a column is missing or there twice. Nothing is imported.
+
+    What to do: export the file anew, or correct its first row; `errors` names the columns.
+    """
 
     def __init__(self, detail: str, names: Sequence[str] = (), mistake: str = "") -> None:
         super().__init__(detail, errors=[FieldMistake(name, mistake) for name in names])
