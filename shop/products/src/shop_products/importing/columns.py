@@ -50,7 +50,7 @@ _UNIMPORTANT = re.compile(r"[\W_]+")
 
 
 class HeaderInvalid(InvalidFields):
-    """The first row cannot be used as a header: it is empty, or a column is missing or there twice. Nothing is imported.
+    """The first row cannot be a header: it is empty, or a column is missing or there twice. Nothing is imported.
 
     What to do: export the file anew, or correct its first row; `errors` names the columns.
     """
