@@ -12,13 +12,15 @@ class RequestContext:
     """One request in hand: its place in the trace, its id in our logs, its deadline, and who calls.
 
     `deadline` is a moment of `Clock.monotonic()` in seconds, None when the caller set none; `principal` is
-    None until, and unless, a credential has been verified.
+    None until, and unless, a credential has been verified. With `caller_retries` the caller will repeat the
+    request if need be, and our own calls for it are not repeated (see `atoll.calls.retry`).
     """
 
     trace: TraceContext
     request_id: str
     deadline: float | None = None
     principal: Principal | None = None
+    caller_retries: bool = False
 
 
 current: ContextVar[RequestContext | None] = ContextVar("atoll_request", default=None)

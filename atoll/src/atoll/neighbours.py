@@ -32,14 +32,21 @@ class Neighbours:
         self._service = service
         self._secret = settings.service_secret.reveal()
         self._clock = clock
+        self._calls = settings.calls
         self._credential = ServiceCredential(self._secret, service, clock=clock)
         self._directory = directory_for(settings, *others, clock=clock)
         self._resources: list[Any] = [self._directory]
         self._held = AsyncExitStack()
 
     def client(self, other: str) -> ServiceClient:
-        """Calls the service `other`, with this one's credential."""
-        client = ServiceClient(other, self._directory, credential=self._credential.token_for, clock=self._clock)
+        """Calls the service `other`, with this one's credential, as the settings say (`[calls]`)."""
+        client = ServiceClient(
+            other,
+            self._directory,
+            credential=self._credential.token_for,
+            policy=self._calls.policy_for(other),
+            clock=self._clock,
+        )
         self._resources.append(client)
         return client
 

@@ -64,13 +64,13 @@ class Service:
         self.version = version
         self._clock = clock or SystemClock()
         self._metrics = metrics or CollectorRegistry()
-        self._edge = Edge(HttpMetrics(self._metrics), self._clock)
+        self._edge = Edge(name, HttpMetrics(self._metrics), self._clock)
         self._hosted = None if hosted is None else Hosted(hosted, self._edge)
         self._resources = (*resources, *([self._hosted] if self._hosted else []))
         self._jobs = Jobs(jobs)
         self._when_stopping = tuple(when_stopping)
         self._health = Health(name, version=version, checks=readiness, clock=self._clock)
-        self._endpoints = [Endpoint(route, authenticator) for route in routes]
+        self._endpoints = [Endpoint(route, authenticator, clock=self._clock) for route in routes]
         self._document = openapi.document(name, version, self._endpoints)
         self.app: Starlette = self._assemble()
 

@@ -79,7 +79,7 @@ async def test_a_thousand_cancelled_calls_leave_nothing_behind(connections: int)
                         task.cancel()
                 results = await asyncio.gather(*calls, return_exceptions=True)
                 assert all(result is None or isinstance(result, asyncio.CancelledError) for result in results)
-            (upstream,) = client._upstreams.current()
+            (upstream,) = client.upstreams.current()
             assert (upstream.pool.connecting, upstream.pool.waiting) == (0, 0)
 
             await asyncio.gather(*(call(client, number) for number in range(200)))

@@ -290,7 +290,7 @@ async def test_a_post_without_a_key_goes_to_no_connection_that_is_closed_already
         listener.settimeout(10)
         port = listener.getsockname()[1]
         async with ServiceClient("products", FixedDirectory({"products": f"http://127.0.0.1:{port}"})) as client:
-            (upstream,) = client._upstreams.current()
+            (upstream,) = client.upstreams.current()
             upstream.pool.release(await upstream.pool.acquire())
             listener.accept()[0].close()
 
@@ -464,7 +464,7 @@ async def test_an_instance_that_is_gone_may_finish_what_it_was_asked() -> None:
 async def test_an_attempt_takes_no_longer_than_its_time() -> None:
     async with calling(silent, timeouts=Timeouts(attempt=0.1)) as (client, server):
         started = time.monotonic()
-        with pytest.raises(CallTimeout, match=r"within 0\.1 s"):
+        with pytest.raises(CallTimeout, match=r"within 0\.\d+ s"):
             await client.post("/")
 
         assert 0.09 <= time.monotonic() - started < 1

@@ -11,6 +11,9 @@ from atoll.calls.load_balancer import PowerOfTwoChoices
 class Instance:
     in_flight: int = 0
 
+    def load(self) -> float:
+        return self.in_flight
+
 
 def test_the_only_candidate_is_chosen() -> None:
     only = Instance(in_flight=100)

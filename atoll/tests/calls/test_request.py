@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from atoll.calls import RetryPolicy
 from atoll.calls.request import CallRequest, build_request, path
 from atoll.wire import Model
 
@@ -24,6 +25,9 @@ def build(method: str = "GET", target: str = "/", **options: Any) -> CallRequest
         "idempotency_key": None,
         "authorization": None,
         "deadline": 0.0,
+        "attempt_timeout": 1.0,
+        "retry": RetryPolicy(),
+        "caller_retries": False,
     }
     return build_request(method, target, **(defaults | options))
 

@@ -106,8 +106,8 @@ async def test_none_is_204_unless_the_route_says_otherwise(client: AppClient) ->
     get = await client.get("/nothing")
     post = await client.post("/nothing")
 
-    assert (204, {}, b"") == (get.status, get.headers, get.body)
-    assert (202, {"content-length": "0"}, b"") == (post.status, post.headers, post.body)
+    assert (204, {"atoll-service": "test"}, b"") == (get.status, get.headers, get.body)
+    assert (202, {"content-length": "0", "atoll-service": "test"}, b"") == (post.status, post.headers, post.body)
 
 
 async def test_none_may_be_one_of_the_answers(client: AppClient) -> None:
@@ -133,8 +133,8 @@ async def test_a_reply_may_be_empty(client: AppClient) -> None:
     empty = await client.get("/reply?kind=empty")
     not_modified = await client.get("/reply?kind=not%20modified")
 
-    assert (204, {"etag": '"1"'}) == (empty.status, empty.headers)
-    assert (304, {}) == (not_modified.status, not_modified.headers)
+    assert (204, '"1"') == (empty.status, empty.headers["etag"])
+    assert (304, {"atoll-service"}) == (not_modified.status, set(not_modified.headers))
 
 
 async def test_a_stored_answer_is_sent_byte_for_byte(client: AppClient) -> None:
@@ -158,7 +158,7 @@ async def test_a_stream_is_sent_piece_by_piece(client: AppClient) -> None:
     answer = await client.get("/stream")
 
     assert (200, b"one two") == (answer.status, answer.body)
-    assert {"content-type": "text/plain", "cache-control": "no-store"} == answer.headers
+    assert {"content-type": "text/plain", "cache-control": "no-store", "atoll-service": "test"} == answer.headers
 
 
 async def test_head_of_a_stream_makes_none_of_it(client: AppClient) -> None:

@@ -27,4 +27,5 @@ async def test_events_are_sent_as_browsers_read_them() -> None:
         "content-type": "text/event-stream",
         "cache-control": "no-store",
         "x-accel-buffering": "no",
+        "atoll-service": "test",
     } == answer.headers

@@ -148,6 +148,18 @@ def test_a_route_to_nowhere_is_found(file: Path) -> None:
     ]
 
 
+def test_settings_for_calls_to_nobody_are_found(file: Path) -> None:
+    mistakes = mistakes_in(
+        file,
+        '[services]\nproducts = { module = "json.tool", calls = { to = { product = {} } } }\n[calls.to.prodcts]',
+    )
+
+    assert mistakes == [
+        "[calls.to.prodcts]: there is no service 'prodcts' here. Did you mean \"products\"?",
+        "[services.products.calls.to.product]: there is no service 'product' here. Did you mean \"products\"?",
+    ]
+
+
 def test_a_command_of_no_service_is_found(file: Path) -> None:
     mistakes = mistakes_in(
         file,

@@ -1,18 +1,28 @@
 """Calling another service: `ServiceClient`.
 
-The way of a call: `request` → `_with_retry` → `_to_instance` → `_attempt`, each with one concern.
+The way of a call down the ladder, each rung with one concern:
+
+    request → _build       the deadline: our caller's, or sooner
+    → _within_bulkhead     a place among the calls under way
+    → _with_retry          again, if that is for us to do and the budget has something left
+    → _to_instance         the balancer's choice among instances whose breakers are closed; the outcome told to them
+    → _with_good_status    anything but 2xx is an error; so is an answer from another service
+    → _attempt             one request on one connection, in its time
 """
 
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypedDict, TypeVar, Unpack, cast, overload
 
 from atoll import context, wire
+from atoll.calls import service_name
 from atoll.calls.answer import Headers, Response
+from atoll.calls.attempt import Attempt, Observer
 from atoll.calls.errors import (
     CallError,
     CallTimeout,
@@ -20,13 +30,20 @@ from atoll.calls.errors import (
     ConnectionLost,
     InvalidAnswer,
     NoInstances,
+    NotPermitted,
+    TooManyCalls,
+    UpstreamProblem,
+    WrongService,
     upstream_problem,
 )
 from atoll.calls.exchange import Exchange, StreamedExchange, TimedOut, WholeExchange
-from atoll.calls.load_balancer import LoadBalancer, PowerOfTwoChoices
+from atoll.calls.load_balancer import LoadBalancer
+from atoll.calls.policy import DEFAULT_POLICY, CallPolicy
 from atoll.calls.request import CallRequest, Query, build_request
-from atoll.calls.retry import DEFAULT_RETRY, RetryPolicy
-from atoll.calls.timeouts import DEFAULT_TIMEOUTS, HEADER, Timeouts, written
+from atoll.calls.retry import HEADER as CALLER_RETRIES
+from atoll.calls.retry import pause_after
+from atoll.calls.timeouts import HEADER as REMAINING
+from atoll.calls.timeouts import Timeouts, written
 from atoll.calls.upstreams import Upstream, Upstreams
 from atoll.clock import Clock, SystemClock
 from atoll.discovery.directory import Directory
@@ -34,6 +51,11 @@ from atoll.http1 import errors as http1
 from atoll.http1.client_connection import ClientConnection
 from atoll.observability.tracing import TraceContext
 from atoll.problems import Problem
+from atoll.resilience.bulkhead import Bulkhead
+from atoll.resilience.circuit_breaker import Permit, StateChange
+from atoll.resilience.errors import BulkheadFullError
+from atoll.resilience.retry_budget import RetryBudget
+from atoll.resilience.retry_policy import RetryPolicy
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Exchange)
@@ -42,6 +64,7 @@ DEFAULT_BODY_LIMIT = 16 * 1024 * 1024
 """Bytes of an answer that is read as a whole."""
 
 _PROBLEM_LIMIT = 64 * 1024
+_CALLER_RETRIES_LINE = f"{CALLER_RETRIES}: yes\r\n"
 
 
 class CallOptions(TypedDict, total=False):
@@ -51,6 +74,8 @@ class CallOptions(TypedDict, total=False):
     headers: Mapping[str, str] | None
     timeout: float | Timeouts | None
     """Seconds for the whole call, or its bounds (`connect` is the client's); None for those of the client."""
+    retry: RetryPolicy | None
+    """How often this call is tried; None as the client's calls are."""
     idempotency_key: str | None
     """Sent as `Idempotency-Key`; with it a POST or PATCH may be repeated."""
 
@@ -61,11 +86,15 @@ class ServiceClient:
     Every call ends within its time (`Timeouts`), and within what is left to the request that we work for
     (`atoll.context`); what is left is handed on. A call that failed is tried again, at another instance if
     there is one, when nothing was sent, or when the request may be repeated: GET, HEAD, PUT, DELETE, or an
-    idempotency key (see `atoll.calls.retry`). An answer other than 2xx raises `UpstreamProblem`; all errors
-    are in `atoll.calls.errors`. Calls may run at once, and be cancelled at any moment.
+    idempotency key; within one budget for all calls, and at one layer only (see `atoll.calls.retry`).
+    Instances that fail are left out for a while, never all of them. An answer other than 2xx raises
+    `UpstreamProblem`; all errors are in `atoll.calls.errors`. Calls may run at once, and be cancelled at any
+    moment.
 
-    `credential(service)` gives the token that is sent as `Authorization: Bearer …`, unless a call brings a
-    header `Authorization` of its own. `body_limit` is in bytes, for answers read as a whole.
+    `policy` has all bounds; `timeouts` and `retry` stand for those two of it. `credential(service)` gives the
+    token that is sent as `Authorization: Bearer …`, unless a call brings a header `Authorization` of its own.
+    `body_limit` is in bytes, for answers read as a whole. `observers` are told of each attempt, and
+    `on_breaker_change` of each change of a breaker.
     """
 
     def __init__(
@@ -74,28 +103,41 @@ class ServiceClient:
         directory: Directory,
         *,
         credential: Callable[[str], str] | None = None,
-        timeouts: Timeouts = DEFAULT_TIMEOUTS,
-        retry: RetryPolicy = DEFAULT_RETRY,
+        policy: CallPolicy = DEFAULT_POLICY,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
         load_balancer: LoadBalancer | None = None,
         max_connections: int = 100,
         body_limit: int = DEFAULT_BODY_LIMIT,
+        observers: Sequence[Observer] = (),
+        on_breaker_change: Callable[[StateChange], None] | None = None,
         clock: Clock | None = None,
         chance: random.Random | None = None,
     ) -> None:
         self.service = service
+        self.policy = replace(policy, timeouts=timeouts or policy.timeouts, retry=retry or policy.retry)
+        self.observers = list(observers)
         self._credential = credential
-        self._timeouts = timeouts
-        self._retry = retry
-        self._balancer = load_balancer or PowerOfTwoChoices(chance)
-        self._upstreams = Upstreams(
-            service, directory, connect_timeout=timeouts.connect, max_connections=max_connections
-        )
-        self._body_limit = body_limit
         self._clock = clock or SystemClock()
         self._chance = chance or random.Random()  # noqa: S311 - jitter is no secret
+        self.bulkhead = Bulkhead(self.policy.bulkhead, name=service, clock=self._clock)
+        self.retry_budget = RetryBudget(self.policy.retry_budget, clock=self._clock)
+        self.upstreams = Upstreams(
+            service,
+            directory,
+            connect_timeout=self.policy.timeouts.connect,
+            max_connections=max_connections,
+            circuit_breaker=self.policy.circuit_breaker,
+            load_balancer=load_balancer,
+            on_change=on_breaker_change,
+            clock=self._clock,
+            chance=self._chance,
+        )
+        self._expected_name = service.encode("ascii")
+        self._body_limit = body_limit
 
     def __repr__(self) -> str:
-        return f"<ServiceClient {self._upstreams!r}>"
+        return f"<ServiceClient {self.upstreams!r}, {self.bulkhead!r}, {self.retry_budget!r}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -103,7 +145,7 @@ class ServiceClient:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        await self._upstreams.close()
+        await self.upstreams.close()
 
     # Calls with typed answers.
 
@@ -156,8 +198,12 @@ class ServiceClient:
 
     async def request(self, method: str, path: str, *, body: object = None, **options: Unpack[CallOptions]) -> Response:
         """Any method, and the whole answer as it came."""
-        request, timeouts = self._build(method, path, body, **options)
-        exchange = await self._with_retry(request, timeouts, lambda: WholeExchange(self._body_limit))
+        request = self._build(method, path, body, **options)
+        await self._within_bulkhead(request)
+        try:
+            exchange = await self._with_retry(request, self._whole)
+        finally:
+            self.bulkhead.release()
         return Response(exchange.status, exchange.fields, exchange.body, request.tried[-1].instance.id)
 
     @asynccontextmanager
@@ -169,13 +215,17 @@ class ServiceClient:
         The bounds: `attempt` for the head, `total` for everything. A stream that goes on and on says so:
         `timeout=Timeouts(total=math.inf)`. Leaving before the end of the body closes the connection.
         """
-        request, timeouts = self._build(method, path, body, **options)
-        exchange = await self._with_retry(request, timeouts, StreamedExchange)
-        exchange.expire_in(request.deadline - self._clock.monotonic())
+        request = self._build(method, path, body, **options)
+        await self._within_bulkhead(request)
         try:
-            yield StreamedResponse(self, exchange, request.tried[-1])
+            exchange = await self._with_retry(request, StreamedExchange)
+            exchange.expire_in(request.deadline - self._clock.monotonic())
+            try:
+                yield StreamedResponse(self, exchange, request.tried[-1])
+            finally:
+                await exchange.close()
         finally:
-            await exchange.close()
+            self.bulkhead.release()
 
     def _build(
         self,
@@ -186,11 +236,16 @@ class ServiceClient:
         query: Query | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | Timeouts | None = None,
+        retry: RetryPolicy | None = None,
         idempotency_key: str | None = None,
-    ) -> tuple[CallRequest, Timeouts]:
-        timeouts = timeout if isinstance(timeout, Timeouts) else self._timeouts
+    ) -> CallRequest:
+        timeouts = timeout if isinstance(timeout, Timeouts) else self.policy.timeouts
         total = timeout if isinstance(timeout, int | float) else timeouts.total
-        request = build_request(
+        caller = context.current.get()
+        deadline = self._clock.monotonic() + total
+        if caller is not None and caller.deadline is not None and caller.deadline < deadline:
+            deadline = caller.deadline
+        return build_request(
             method,
             path,
             query=query,
@@ -198,43 +253,76 @@ class ServiceClient:
             body=body,
             idempotency_key=idempotency_key,
             authorization=f"Bearer {self._credential(self.service)}" if self._credential else None,
-            deadline=self._deadline(total),
+            deadline=deadline,
+            attempt_timeout=min(timeouts.attempt, total),
+            retry=retry or self.policy.retry,
+            caller_retries=caller is not None and caller.caller_retries,
         )
-        return request, timeouts
 
-    def _deadline(self, total: float) -> float:
-        deadline = self._clock.monotonic() + total
-        caller = context.current.get()
-        if caller is None or caller.deadline is None:
-            return deadline
-        return min(deadline, caller.deadline)
+    def _whole(self) -> WholeExchange:
+        return WholeExchange(self._body_limit)
 
     # The ladder.
 
-    async def _with_retry(self, request: CallRequest, timeouts: Timeouts, exchange: Callable[[], E]) -> E:
-        attempts = 0
+    async def _within_bulkhead(self, request: CallRequest) -> None:
+        """Take a place; who called gives it back."""
+        if self.bulkhead.try_acquire():
+            return
+        try:
+            await self.bulkhead.acquire(at_most=request.deadline - self._clock.monotonic())
+        except BulkheadFullError as error:
+            raise TooManyCalls(str(error), service=self.service) from error
+
+    async def _with_retry(self, request: CallRequest, exchange: Callable[[], E]) -> E:
+        self.retry_budget.deposit()
         while True:
-            attempts += 1
             try:
-                return await self._to_instance(request, timeouts, exchange())
+                return await self._to_instance(request, exchange())
             except CallError as error:
-                error.attempts = attempts
-                pause = self._retry.pause_after(
+                error.attempts = max(1, len(request.tried))
+                pause = pause_after(
                     error,
-                    attempts=attempts,
-                    repeatable=request.repeatable,
+                    request.retry,
+                    attempts=error.attempts,
+                    repeatable=request.repeatable and not request.caller_retries,
                     remaining=request.deadline - self._clock.monotonic(),
                     chance=self._chance,
                 )
-                if pause is None:
+                if pause is None or not self.retry_budget.try_withdraw():
                     raise
             await self._clock.sleep(pause)
 
-    async def _to_instance(self, request: CallRequest, timeouts: Timeouts, exchange: E) -> E:
-        upstream = self._choose(request)
+    async def _to_instance(self, request: CallRequest, exchange: E) -> E:
+        upstream, permit = self._choose(request)
         request.tried += (upstream,)
+        began = self._clock.monotonic()
         try:
-            await self._attempt(request, timeouts, upstream, exchange)
+            await self._with_good_status(request, upstream, exchange, began)
+        except CallError as error:
+            self._ended(request, upstream, permit, exchange.status, began=began, error=error)
+            raise
+        except BaseException:
+            upstream.came_to_nothing(permit)
+            raise
+        self._ended(request, upstream, permit, exchange.status, began=began)
+        return exchange
+
+    def _choose(self, request: CallRequest) -> tuple[Upstream, Permit]:
+        chosen = self.upstreams.choose(request.tried)
+        if chosen is None:
+            nobody = NotPermitted if self.upstreams.current() else NoInstances
+            raise nobody(service=self.service)
+        return chosen
+
+    async def _with_good_status(
+        self, request: CallRequest, upstream: Upstream, exchange: Exchange, began: float
+    ) -> None:
+        try:
+            await self._attempt(request, upstream, exchange, began)
+            found = service_name.found_in(exchange.fields)
+            if found is not None and found != self._expected_name:
+                await exchange.close()
+                raise WrongService(found.decode("latin-1"), service=self.service, instance=upstream.instance.id)
             if not 200 <= exchange.status < 300:
                 raise upstream_problem(
                     exchange.status,
@@ -245,19 +333,9 @@ class ServiceClient:
                 )
         except http1.ConnectionFault as fault:
             raise self.translated(fault, upstream) from fault
-        return exchange
 
-    def _choose(self, request: CallRequest) -> Upstream:
-        upstreams = self._upstreams.current()
-        if not upstreams:
-            raise NoInstances(service=self.service)
-        if request.tried:
-            upstreams = [upstream for upstream in upstreams if upstream not in request.tried] or upstreams
-        return self._balancer.choose(upstreams)
-
-    async def _attempt(self, request: CallRequest, timeouts: Timeouts, upstream: Upstream, exchange: Exchange) -> None:
-        now = self._clock.monotonic()
-        until = min(now + timeouts.attempt, request.deadline)
+    async def _attempt(self, request: CallRequest, upstream: Upstream, exchange: Exchange, now: float) -> None:
+        until = min(now + request.attempt_timeout, request.deadline)
         if until <= now:
             raise TimedOut("the time for the call is up", nothing_was_sent=True)
         connection = upstream.pool.take(careful=not request.repeatable)
@@ -265,9 +343,49 @@ class ServiceClient:
             connection = await self._connection(upstream, until - now)
             now = self._clock.monotonic()
         remaining = (until if isinstance(exchange, WholeExchange) else request.deadline) - now
-        head = request.head(upstream.authority, _lines_for_attempt(remaining))
+        head = request.head(upstream.authority, _lines_for_attempt(request, remaining))
         exchange.start(connection, head, request.body, to_head=request.method == "HEAD", seconds=max(0.0, until - now))
         await exchange.answered()
+
+    def _ended(
+        self,
+        request: CallRequest,
+        upstream: Upstream,
+        permit: Permit,
+        status: int,
+        *,
+        began: float,
+        error: CallError | None = None,
+    ) -> None:
+        """Tell everyone who learns from an attempt how it ended."""
+        seconds = self._clock.monotonic() - began
+        if error is None or (isinstance(error, UpstreamProblem) and error.status < 500):
+            upstream.answered(permit, seconds)
+        elif isinstance(error, CallTimeout) and (error.nothing_was_sent or seconds < request.attempt_timeout / 2):
+            upstream.came_to_nothing(permit)  # it had no fair chance
+        else:
+            upstream.failed(permit, seconds, penalty=request.attempt_timeout)
+            if isinstance(error, WrongService):
+                self.upstreams.lose(upstream)
+        if self.observers:
+            self._tell_observers(request, upstream, status, seconds, error)
+
+    def _tell_observers(
+        self, request: CallRequest, upstream: Upstream, status: int, seconds: float, error: CallError | None
+    ) -> None:
+        attempt = Attempt(
+            service=self.service,
+            instance=upstream.instance.id,
+            method=request.method,
+            target=request.target,
+            number=len(request.tried),
+            status=status,
+            seconds=seconds,
+            error=error,
+            trace=request.trace or TraceContext.fresh(),
+        )
+        for observe in self.observers:
+            observe(attempt)
 
     async def _connection(self, upstream: Upstream, seconds: float) -> ClientConnection:
         try:
@@ -339,13 +457,15 @@ class StreamedResponse:
         return part
 
 
-def _lines_for_attempt(remaining: float) -> str:
+def _lines_for_attempt(request: CallRequest, remaining: float) -> str:
     """What tells the service of which trace and request this attempt is part, and how long it is waited for."""
     caller = context.current.get()
-    trace = TraceContext.fresh() if caller is None else caller.trace.child()
+    request.trace = trace = TraceContext.fresh() if caller is None else caller.trace.child()
     lines = f"traceparent: {trace.header()}\r\n"
     if caller is not None:
         lines += f"X-Request-Id: {caller.request_id}\r\n"
     if remaining < math.inf:
-        lines += f"{HEADER}: {written(remaining)}\r\n"
+        lines += f"{REMAINING}: {written(remaining)}\r\n"
+    if request.caller_retries or (request.repeatable and request.retry.max_attempts > 1):
+        lines += _CALLER_RETRIES_LINE
     return lines

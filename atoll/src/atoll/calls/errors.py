@@ -2,10 +2,13 @@
 
 CallError
 ├── NoInstances         discovery knows no instance of the service                                 503
+├── NotPermitted        every instance that is known may not be asked now; nothing was sent        503
+├── TooManyCalls        as many calls to the service as may be are under way; nothing was sent     503
 ├── ConnectFailed       no connection to an instance; nothing was sent                             503
 ├── ConnectionLost      the connection ended before the answer did; the service may have acted     503
 ├── CallTimeout         no whole answer in time; the service may have acted                        504
 ├── InvalidAnswer       an answer came, but not one that was agreed on                             502
+├── WrongService        another service answered at the instance's address                         503
 └── UpstreamProblem     the service answered with a status other than 2xx                        502-504
 
 The number is the status of `as_problem()`: what our own caller is told when nobody handles the error.
@@ -61,6 +64,24 @@ class NoInstances(CallError):
         super().__init__("no instance is known", service=service)
 
 
+class NotPermitted(CallError):
+    """Every instance is shut off: by an operator, or because another service was found there. Nothing was sent."""
+
+    nothing_was_sent = True
+
+    def __init__(self, *, service: str) -> None:
+        super().__init__("no instance may be asked now", service=service)
+
+
+class TooManyCalls(CallError):
+    """The bulkhead is full: no place got free in time. Nothing was sent."""
+
+    nothing_was_sent = True
+
+    def as_problem(self) -> Problem:
+        return Unavailable(f"The {self.service} service is asked too much at the moment.", retry_after=1)
+
+
 class ConnectFailed(CallError):
     """No connection to the instance could be made. Nothing was sent."""
 
@@ -87,6 +108,14 @@ class InvalidAnswer(CallError):
 
     def as_problem(self) -> Problem:
         return BadGateway(f"The {self.service} service gave an answer that makes no sense.")
+
+
+class WrongService(CallError):
+    """The answer names another service than the one called: its port was taken over. `found` is the name."""
+
+    def __init__(self, found: str, *, service: str, instance: str) -> None:
+        super().__init__(f"{found or 'nobody we know'} answers there", service=service, instance=instance)
+        self.found = found
 
 
 class UpstreamProblem(CallError):

@@ -8,9 +8,8 @@ from typing import Protocol, TypeVar
 class Candidate(Protocol):
     """An instance that could be called."""
 
-    @property
-    def in_flight(self) -> int:
-        """Calls of ours that it has not answered yet."""
+    def load(self) -> float:
+        """What a call would have to wait for there; less is better, only the order counts."""
 
 
 C = TypeVar("C", bound=Candidate)
@@ -24,7 +23,7 @@ class LoadBalancer(Protocol):
 
 
 class PowerOfTwoChoices:
-    """Of two candidates picked by chance the one with fewer calls in flight.
+    """Of two candidates picked by chance the one with less load.
 
     Nearly as even as asking all, and, unlike it, no herd runs to the one that looked best a moment ago
     (M. Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001).
@@ -40,4 +39,4 @@ class PowerOfTwoChoices:
         first = int(self._chance.random() * count)
         second = int(self._chance.random() * (count - 1))
         one, other = candidates[first], candidates[second + (second >= first)]
-        return other if other.in_flight < one.in_flight else one
+        return other if other.load() < one.load() else one

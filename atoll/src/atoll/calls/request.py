@@ -6,10 +6,13 @@ from typing import TypeAlias
 from urllib.parse import quote, urlencode
 
 from atoll import wire
+from atoll.calls import retry as retrying
 from atoll.calls import timeouts
 from atoll.calls.retry import REPEATABLE_METHODS
 from atoll.calls.upstreams import Upstream
 from atoll.http1.messages import is_field_value, is_target, is_token
+from atoll.observability.tracing import TraceContext
+from atoll.resilience.retry_policy import RetryPolicy
 
 QueryValue: TypeAlias = str | int | float | bool | None
 Query: TypeAlias = Mapping[str, QueryValue | Sequence[QueryValue]]
@@ -19,7 +22,7 @@ _USUAL_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 _OURS = frozenset(
     (
         *("host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect"),
-        *("traceparent", "x-request-id", timeouts.HEADER.lower()),
+        *("traceparent", "x-request-id", timeouts.HEADER.lower(), retrying.HEADER.lower()),
     )
 )
 """Headers that are written for every call, or would change how its messages are read."""
@@ -36,8 +39,15 @@ class CallRequest:
     repeatable: bool
     deadline: float
     """A moment of the client's `Clock.monotonic()`."""
+    attempt_timeout: float
+    """Seconds."""
+    retry: RetryPolicy
+    caller_retries: bool
+    """Whether somebody before us repeats the request that we work for, so that we must not."""
     tried: tuple[Upstream, ...] = ()
     """Where it was sent so far, the last one last."""
+    trace: TraceContext | None = None
+    """The last attempt's place in the trace."""
 
     def __repr__(self) -> str:
         return f"<CallRequest {self.method} {self.target}>"  # never the fields: a token is among them
@@ -70,6 +80,9 @@ def build_request(
     idempotency_key: str | None,
     authorization: str | None,
     deadline: float,
+    attempt_timeout: float,
+    retry: RetryPolicy,
+    caller_retries: bool,
 ) -> CallRequest:
     """Check and write a request. ValueError says what is wrong with an argument; TypeError, that it is no JSON.
 
@@ -92,6 +105,9 @@ def build_request(
         body=content,
         repeatable=(method in REPEATABLE_METHODS or "idempotency-key" in lines) and _is_whole(content),
         deadline=deadline,
+        attempt_timeout=attempt_timeout,
+        retry=retry,
+        caller_retries=caller_retries,
     )
 
 

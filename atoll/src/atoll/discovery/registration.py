@@ -9,7 +9,6 @@ from typing import Self
 from atoll.calls.client import ServiceClient
 from atoll.calls.errors import CallError, UpstreamProblem
 from atoll.calls.request import path
-from atoll.calls.retry import RetryPolicy
 from atoll.calls.timeouts import Timeouts
 from atoll.clock import Clock, SystemClock
 from atoll.discovery.directory import FixedDirectory
@@ -17,6 +16,7 @@ from atoll.discovery.pauses import Pauses
 from atoll.discovery.registry_api import REGISTRY, Admission, Announcement, Renewal
 from atoll.identity.service_credential import ServiceCredential
 from atoll.observability.logging import get_logger
+from atoll.resilience.retry_policy import RetryPolicy
 
 CALL_TIMEOUTS = Timeouts(connect=1.0, attempt=2.0, total=2.0)
 """How long one word to the registry may take, the farewell included."""

@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from atoll.calls.client import ServiceClient
 from atoll.calls.errors import CallError
-from atoll.calls.retry import RetryPolicy
 from atoll.calls.timeouts import Timeouts
 from atoll.clock import Clock, SystemClock
 from atoll.discovery.directory import FixedDirectory
@@ -17,6 +16,7 @@ from atoll.discovery.known_instances import KnownInstances
 from atoll.discovery.pauses import Pauses
 from atoll.discovery.registry_api import REGISTRY, InstanceList
 from atoll.observability.logging import get_logger
+from atoll.resilience.retry_policy import RetryPolicy
 
 WATCH_SECONDS = 20.0
 """How long the registry may keep us waiting for news; a silent end of it is noticed 5 s later."""

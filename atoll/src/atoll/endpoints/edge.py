@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias, runtime_checkable
 from starlette.types import Receive, Scope, Send
 
 from atoll import context
-from atoll.calls import timeouts
+from atoll.calls import retry, service_name, timeouts
 from atoll.clock import Clock
 from atoll.context import RequestContext
 from atoll.endpoints.answers import Answer, StreamedAnswer, problem_answer
@@ -34,11 +34,12 @@ class TellsProblem(Protocol):
 
 
 class Edge:
-    """What the requests of one service have in common."""
+    """What the requests of one service have in common. Its answers say that they are of the service `name`."""
 
-    def __init__(self, metrics: HttpMetrics, clock: Clock) -> None:
+    def __init__(self, name: str, metrics: HttpMetrics, clock: Clock) -> None:
         self.metrics = metrics
         self.clock = clock
+        self.name_field = (service_name.HEADER.lower().encode("ascii"), name.encode("ascii"))
 
     def serve(self, template: str, answer: AnswerRequest, *, body_limit: int = 0) -> "Served":
         """An ASGI app that answers requests to one path template, `""` for paths without one."""
@@ -48,13 +49,14 @@ class Edge:
 class Served:
     """One way to answer, with the edge around it."""
 
-    __slots__ = ("_answer", "_body_limit", "_metrics", "_monotonic", "template")
+    __slots__ = ("_answer", "_body_limit", "_metrics", "_monotonic", "_name_field", "template")
 
     def __init__(self, edge: Edge, template: str, answer: AnswerRequest, body_limit: int) -> None:
         self.template = template
         self._answer = answer
         self._body_limit = body_limit
         self._metrics = edge.metrics
+        self._name_field = edge.name_field
         self._monotonic = edge.clock.monotonic
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,6 +69,7 @@ class Served:
         try:
             answer = await self._answer_or_problem(request)
             status = answer.status
+            answer.headers.append(self._name_field)
             await answer.send(receive, send, with_body=method != "HEAD")
         except ClientDisconnected:
             status = CLIENT_CLOSED
@@ -84,6 +87,7 @@ class Served:
 
 
 _REMAINING = timeouts.HEADER.lower().encode("ascii")
+_CALLER_RETRIES = retry.HEADER.lower().encode("ascii")
 _REQUEST_ID = re.compile(rb"[!-~]{1,128}")
 
 
@@ -95,7 +99,12 @@ def context_of(request: Request, now: float) -> RequestContext:
     given_id = headers.get(b"x-request-id")
     request_id = trace.span_id if given_id is None else _sane_id(given_id) or trace.span_id
     remaining = headers.get(_REMAINING)
-    return RequestContext(trace, request_id, None if remaining is None else _deadline(remaining, now))
+    return RequestContext(
+        trace,
+        request_id,
+        deadline=None if remaining is None else _deadline(remaining, now),
+        caller_retries=_CALLER_RETRIES in headers,
+    )
 
 
 def _sane_id(given: bytes) -> str | None:

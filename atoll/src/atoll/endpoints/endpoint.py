@@ -3,26 +3,30 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from atoll import context
+from atoll.clock import Clock, SystemClock
 from atoll.endpoints.answers import Answer, StreamedAnswer, answer_of
 from atoll.endpoints.parameters import ReadLater, refuse_any_query
 from atoll.endpoints.request import Request
 from atoll.endpoints.route import Route
 from atoll.endpoints.signature import HandlerMistake, Signature, signature_of
 from atoll.identity.authenticator import Authenticator
+from atoll.problems import GatewayTimeout
 
 
 class Endpoint:
     """Answers requests with one handler.
 
     Asks who calls before anything else is looked at, so that strangers learn nothing from mistakes they are
-    told.
+    told. Work does not start for a caller whose deadline has passed meanwhile.
     """
 
-    def __init__(self, route: Route, authenticator: Authenticator | None = None) -> None:
+    def __init__(self, route: Route, authenticator: Authenticator | None = None, *, clock: Clock | None = None) -> None:
         self.route = route
         self.signature = signature_of(route)
         self._handler = route.handler
         self._status = route.status
+        self._monotonic = (clock or SystemClock()).monotonic
         self._caller = self._caller_reader(authenticator)
         self._direct = _direct_readers(self.signature)
         self._query = _query_reader(self.signature)
@@ -54,7 +58,13 @@ class Endpoint:
         if self._body is not None:
             name, read_later = self._body
             arguments[name] = await read_later(request)
+        self._refuse_if_too_late()
         return answer_of(await self._handler(**arguments), self._status)
+
+    def _refuse_if_too_late(self) -> None:
+        request = context.current.get()
+        if request is not None and request.deadline is not None and request.deadline <= self._monotonic():
+            raise GatewayTimeout("The time that the caller gave had passed before the work began.")
 
 
 def _direct_readers(signature: Signature) -> tuple[tuple[str, Callable[[Request], Any]], ...]:

@@ -40,7 +40,7 @@ class Hosted(AbstractAsyncContextManager["Hosted"]):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["state"] = dict(self._lifespan.state)
         if scope["type"] == "http":
-            await self._serve(scope, receive, _WatchedSend(send))
+            await self._serve(scope, receive, _WatchedSend(send, self._edge.name_field))
         else:
             await self._app(scope, receive, send)
 
@@ -70,10 +70,11 @@ class Hosted(AbstractAsyncContextManager["Hosted"]):
 
 
 class _WatchedSend:
-    """Passes an answer on, and notes how far it has come."""
+    """Passes an answer on with the name of its service, and notes how far it has come."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, name_field: tuple[bytes, bytes]) -> None:
         self._send = send
+        self._name_field = name_field
         self.status = CLIENT_CLOSED
         self.started = False
         self.complete = False
@@ -82,6 +83,7 @@ class _WatchedSend:
         if message["type"] == "http.response.start":
             self.started = True
             self.status = message["status"]
+            message = {**message, "headers": [*message.get("headers", ()), self._name_field]}
         elif message["type"] == "http.response.body":
             self.complete = not message.get("more_body", False)
         await self._send(message)

@@ -37,7 +37,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True):
     `ports` names further ports by the setting that holds them (`ops_port`). `database` gives the service a
     database: `true` for a file of its own in the data folder, or a URL. `secrets` are made once in the data
     folder. A `command` may use `{port}`, and is up when `health` answers 200, or when it says so on the
-    supervisor line. `settings` belong to the service, which reads them itself. Time limits are in seconds.
+    supervisor line. `settings` and `calls` belong to the service, which reads them itself. Time limits are in seconds.
     """
 
     module: str = ""
@@ -51,6 +51,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True):
     secrets: tuple[str, ...] = ()
     environment: dict[str, str] = {}
     settings: dict[str, Any] = {}
+    calls: dict[str, Any] = {}
     start_limit: float = START_LIMIT
     stop_limit: float = STOP_LIMIT
 
@@ -103,13 +104,14 @@ class _About(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Page(msgspec.Struct, frozen=True, kw_only=True):
-    """The top of the file; `settings` and `gateway` are read by the services themselves."""
+    """The top of the file; `settings`, `calls` and `gateway` are read by the services themselves."""
 
     services: dict[str, dict[str, Any]]
     system: dict[str, Any] = {}
     settings: dict[str, Any] = {}
     commands: dict[str, dict[str, Any]] = {}
     gateway: dict[str, Any] = {}
+    calls: dict[str, Any] = {}
 
 
 def find_system_file(folder: Path) -> Path:
@@ -134,7 +136,7 @@ def read_system(path: Path) -> System:
     commands = {
         name: read_table(table, CommandSpec, f"[commands.{name}]", mistakes) for name, table in page.commands.items()
     }
-    mistakes += _mistakes_between(services, commands, page.gateway)
+    mistakes += [*_mistakes_between(services, commands, page.gateway), *_wrong_call_targets(services, page.calls)]
     if mistakes:
         raise SystemFileInvalid(path, mistakes)
     return System(
@@ -230,3 +232,11 @@ def _wrong_route_targets(services: Mapping[str, ServiceSpec], gateway: Mapping[s
         if isinstance(target, str) and target not in services:
             guess = did_you_mean(target, services)
             yield f"Route {number} of the gateway goes to {target!r}, which is not a service here.{guess}"
+
+
+def _wrong_call_targets(services: Mapping[str, ServiceSpec], calls: Mapping[str, Any]) -> Iterable[str]:
+    tables = {"calls": calls, **{f"services.{name}.calls": spec.calls for name, spec in services.items()}}
+    for name, table in tables.items():
+        for target in table.get("to", ()):
+            if target not in services:
+                yield f"[{name}.to.{target}]: there is no service {target!r} here.{did_you_mean(target, services)}"

@@ -158,11 +158,13 @@ class _Loading:
         return value
 
     def _in_section(self, section: str) -> Found | None:
+        """The section, and over it what `[services.<service>.<section>]` says."""
         *outer, last = section.split(".")
-        table = self._table(*outer)
-        if last not in table.values:
+        tables = [self._table(*outer), self._table("services", self._service, *outer)]
+        given = [table.values[last] for table in tables if last in table.values]
+        if not given:
             return None
-        return Found(table.values[last], f"[{section}] in {self._file_name}", written_as_text=False)
+        return Found(_over(given), f"[{section}] in {self._file_name}", written_as_text=False)
 
     def _read_file(self) -> Mapping[str, object]:
         if not self._file_name:
@@ -219,6 +221,18 @@ class _Loading:
 
     def _mistake(self, where: str, sentence: str) -> None:
         self._mistakes.append(Mistake(where, sentence))
+
+
+def _over(layers: Sequence[object]) -> object:
+    """The last of the layers; where they are tables, with everything that only earlier ones have."""
+    under, *rest = layers
+    for over in rest:
+        if isinstance(under, Mapping) and isinstance(over, Mapping):
+            both = {key: _over([under[key], over[key]]) for key in under.keys() & over.keys()}
+            under = {**under, **over, **both}
+        else:
+            under = over
+    return under
 
 
 def converted(field: SettingField, found: Found) -> Any:

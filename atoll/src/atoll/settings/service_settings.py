@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from atoll.calls.settings import CallSettings, sensible
 from atoll.observability.logging import LogFormat, LogLevel
 from atoll.settings.fields import Setting
 from atoll.settings.secret import Secret
@@ -51,6 +52,10 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
         LogFormat, Setting("How log lines look; auto is pretty on a terminal and json elsewhere.")
     ] = "auto"
     log_level: Annotated[LogLevel, Setting("The least level that is logged.")] = "info"
+    calls: Annotated[
+        CallSettings,
+        Setting("How other services are called: timeouts, retries, breakers.", section="calls", check=sensible),
+    ] = CallSettings()  # frozen
     graceful_timeout: Annotated[
         float, Meta(ge=0, le=3600), Setting("Seconds that requests in hand are given when the service stops.")
     ] = 25.0
