@@ -221,9 +221,9 @@ class SmallShop:
 
     # What is found.
 
-    async def report(self, *, system_runs: bool = False) -> Report:
+    async def report(self, *, system_runs: bool = False, patience: float = 0.0) -> Report:
         urls = {name: self._url(name) for name in ("users", "products", "orders")}
-        return await Verification(urls, [self.history.path], system_runs, 0.0, self.clock).report()
+        return await Verification(urls, [self.history.path], system_runs, patience, self.clock).report()
 
     async def verdicts(self, *, system_runs: bool = False) -> dict[int, Verdict]:
         """By the number of the promise."""

@@ -49,6 +49,8 @@ class Placing:
     user_id: str
     key: str
     requests: list[Request] = field(default_factory=list)
+    orders: list[Order] = field(default_factory=list)
+    """What it was answered with, each time that it was."""
 
     @property
     def answers(self) -> list[Answer]:
@@ -166,6 +168,8 @@ def _believe(testimony: Testimony, request: Request, answer: Answer) -> None:
         order = _expect(testimony, request, answer, _read_order, "order")
         if order is not None:
             testimony.sightings[order.id].append(Sighting(order, request.position, answer.position, occasion))
+            if occasion == "placing" and request.key:
+                testimony.placings[request.by, request.key].orders.append(order)
     elif (request.method, path) == ("POST", "/api/users"):
         user = _expect(testimony, request, answer, _read_user, "user")
         testimony.users += [user] if user else []

@@ -3,7 +3,7 @@
 from shop_proof.verify.evidence import Case, Episode
 from shop_proof.verify.promises.promise import Promise, counted
 from shop_proof.verify.records import KeptAnswer
-from shop_proof.verify.testimony import Placing, read_order
+from shop_proof.verify.testimony import Placing
 
 
 class AllLinesOrNone(Promise):
@@ -23,9 +23,8 @@ class AllLinesOrNone(Promise):
 
     def see_placing(self, placing: Placing, kept: KeptAnswer | None) -> None:
         wanted = {item.product_id: item.quantity for item in placing.items}
-        for answer in placing.accepted[:1]:
-            order = read_order(answer.body)
-            got = {line.product_id: line.quantity for line in order.items} if order else wanted
+        for order in placing.orders[:1]:
+            got = {line.product_id: line.quantity for line in order.items}
             if got != wanted:
                 self.broken(f"The {placing} asked for {_said(wanted)}, and got {_said(got)}")
 

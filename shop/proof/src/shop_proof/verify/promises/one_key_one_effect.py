@@ -1,14 +1,13 @@
 """Promise 11: one Idempotency-Key, one order, and the same answer byte for byte however often it is asked for."""
 
 from collections import Counter
-from datetime import timedelta
 
 from shop_contracts.orders import Order
 from shop_proof.verify.evidence import Book
 from shop_proof.verify.promises.promise import Promise, Scene, counted
 from shop_proof.verify.promises.whole_or_not_at_all import SURELY_KEPT
 from shop_proof.verify.records import KeptAnswer, OrderRecord
-from shop_proof.verify.testimony import Placing, Testimony, read_order
+from shop_proof.verify.testimony import Placing, Testimony
 
 
 class OneKeyOneEffect(Promise):
@@ -59,7 +58,7 @@ class OneKeyOneEffect(Promise):
         return f"{counted(self._keys, 'key')}{repeats}"
 
     def _see_orders(self, placing: Placing) -> None:
-        ids = {order.id for answer in placing.accepted if (order := read_order(answer.body))}
+        ids = {order.id for order in placing.orders}
         if len(ids) > 1:
             self.broken(f"The {placing} has made {len(ids)} orders: {', '.join(sorted(ids))}")
         for order_id in ids:
@@ -71,6 +70,4 @@ class OneKeyOneEffect(Promise):
             self.broken(f"Order {order_id} was made with the {known}, and with the {key}")
 
     def _should_be_kept(self, placing: Placing) -> bool:
-        order = read_order(placing.accepted[0].body)
-        age = self.scene.now - order.created_at if order else timedelta.max
-        return age < SURELY_KEPT
+        return any(self.scene.now - order.created_at < SURELY_KEPT for order in placing.orders)
