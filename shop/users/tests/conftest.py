@@ -7,16 +7,32 @@ from typing import Any, TypeAlias
 import httpx2
 import pytest
 
+from atoll.calls import NoInstances
 from atoll.settings import Secret
 from atoll.storage import Database
 from atoll.storage.sqlite import SqliteDatabase
 from atoll.testing.clock import ManualClock
+from shop_contracts.orders import Order
 from shop_users.app import create_app
 from shop_users.settings import UsersSettings
 
 Json: TypeAlias = dict[str, Any]
 Registered: TypeAlias = Callable[..., Awaitable[Json]]
 SignedIn: TypeAlias = Callable[..., Awaitable[httpx2.AsyncClient]]
+
+
+class KnownOrders:
+    """What the orders service would say of a user's latest orders; nothing while it is away."""
+
+    def __init__(self) -> None:
+        self.of: dict[str, list[Order]] = {}
+        self.away = False
+
+    async def latest(self, user_id: str) -> list[Order]:
+        if self.away:
+            raise NoInstances(service="orders")
+        return self.of.get(user_id, [])
+
 
 ANN = {"name": "Ann", "email": "ann@example.com", "password": "correct horse battery"}
 ADMIN = {"email": "root@example.com", "password": "a password for administrators"}
@@ -42,11 +58,16 @@ def database(settings: UsersSettings) -> Database:
 
 
 @pytest.fixture
+def orders() -> KnownOrders:
+    return KnownOrders()
+
+
+@pytest.fixture
 async def running(
-    settings: UsersSettings, clock: ManualClock, database: Database
+    settings: UsersSettings, clock: ManualClock, database: Database, orders: KnownOrders
 ) -> AsyncIterator[httpx2.ASGITransport]:
     """The way into the running service."""
-    service = create_app(settings, clock=clock, database=database)
+    service = create_app(settings, clock=clock, database=database, orders=orders)
     async with service.running():
         yield httpx2.ASGITransport(app=service.app)
 

@@ -202,6 +202,7 @@ async def test_a_database_that_cannot_be_written_is_told_as_such(
 def held_by_another(path: Path) -> Iterator[None]:
     """The write lock of the file is taken, as by a program that hangs."""
     other = apsw.Connection(str(path))
+    other.set_busy_timeout(5000)
     other.execute("BEGIN IMMEDIATE")
     yield
     other.close()

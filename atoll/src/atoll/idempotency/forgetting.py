@@ -33,11 +33,9 @@ class Forgetting:
             await self.clock.sleep(PAUSE)
 
     async def forget(self) -> int:
-        """Forget every answer that is too old, `AT_ONCE` at a time; returns how many there were."""
+        """Forget every answer that is too old, `AT_ONCE` at a time; returns how many. Writes only if there is one."""
         kept_since = to_millis(self.clock.now() - KEPT_FOR)
         total = 0
-        while True:
-            forgotten = await self.database.transaction(lambda tx: kept_answers.forget(tx, kept_since, AT_ONCE))
-            total += forgotten
-            if forgotten < AT_ONCE:
-                return total
+        while await self.database.read(lambda reading: kept_answers.has_any(reading, kept_since)):
+            total += await self.database.transaction(lambda tx: kept_answers.forget(tx, kept_since, AT_ONCE))
+        return total

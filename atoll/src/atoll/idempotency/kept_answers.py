@@ -45,6 +45,8 @@ _FILL = """
     WHERE route = $1 AND caller = $2 AND idempotency_key = $3
 """
 
+_HAS_ANY = "SELECT 1 FROM kept_answers WHERE created_at <= $1 LIMIT 1"
+
 _FORGET = """
     DELETE FROM kept_answers WHERE (route, caller, idempotency_key) IN (
         SELECT route, caller, idempotency_key FROM kept_answers WHERE created_at <= $1 ORDER BY created_at LIMIT $2
@@ -116,6 +118,11 @@ async def claim(tx: Transaction, request: KeyedRequest) -> bool:
 async def fill(tx: Transaction, request: KeyedRequest, answer: KeptAnswer) -> None:
     """Add the answer to a key that was claimed."""
     await tx.execute(_FILL, *request.name, answer.status, wire.encode(answer.headers).decode(), answer.body)
+
+
+async def has_any(reading: Reading, kept_since: int) -> bool:
+    """Whether there is an answer given up to that moment, in milliseconds."""
+    return await reading.fetch_one(_HAS_ANY, kept_since) is not None
 
 
 async def forget(tx: Transaction, kept_since: int, limit: int) -> int:

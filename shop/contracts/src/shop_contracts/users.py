@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 from msgspec import UNSET, Meta, UnsetType
 
 from atoll.wire import Model, StrictModel
+from shop_contracts.orders import Order
 
 MAX_EMAIL_LENGTH = 254
 """Characters (RFC 5321, section 4.5.3.1.3, less the angle brackets)."""
@@ -74,6 +75,16 @@ class User(Model):
     roles: tuple[Role, ...]
     created_at: datetime
     updated_at: datetime
+
+
+class UserWithOrders(User):
+    """An account, with the user's latest orders if they were asked for, newest first.
+
+    `degraded` names what could not be asked just now: then `orders` is what was last known, or null.
+    """
+
+    orders: list[Order] | UnsetType | None = UNSET
+    degraded: tuple[Literal["orders"], ...] | UnsetType = UNSET
 
 
 class UserPage(Model):

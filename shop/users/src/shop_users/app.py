@@ -12,19 +12,24 @@ from atoll.identity.service_authenticator import ServiceAuthenticator
 from atoll.identity.service_credential import ServiceTokenVerifier
 from atoll.identity.tokens import TokenVerifier
 from atoll.ids import NewId, uuid7
+from atoll.neighbours import Neighbours
 from atoll.service import Service
 from atoll.storage import Database, load_migrations, open_database
 from shop_contracts.users import EmailAddress
 from shop_users.access_tokens import AccessTokens
+from shop_users.last_known import LastKnown
 from shop_users.passwords import Passwords
+from shop_users.ports import Orders
 from shop_users.routes import Routes
 from shop_users.settings import UsersSettings
 from shop_users.tending import Tending
+from shop_users.upstreams import OrdersOverHttp
 from shop_users.use_cases.change_user import ChangeUser
 from shop_users.use_cases.delete_user import DeleteUser
 from shop_users.use_cases.list_users import ListUsers
 from shop_users.use_cases.make_admin import MakeAdmin
 from shop_users.use_cases.publish_keys import PublishKeys
+from shop_users.use_cases.read_user import ReadUser
 from shop_users.use_cases.refresh import Refresh
 from shop_users.use_cases.register import Register
 from shop_users.use_cases.sign_in import SignIn
@@ -39,23 +44,26 @@ def create_app(
     new_id: NewId | None = None,
     database: Database | None = None,
     passwords: Passwords | None = None,
+    orders: Orders | None = None,
 ) -> Service:
     """The service; what is not given is made from the settings."""
     clock = clock or SystemClock()
     new_id = new_id or uuid7(clock)
     database = database or open_database(settings.database_url, clock=clock)
     passwords = passwords or Passwords()
+    neighbours = Neighbours("users", settings, "orders", clock=clock)
+    orders = orders or OrdersOverHttp(neighbours.client("orders"))
     access_tokens = AccessTokens(database, clock)
     publish_keys = PublishKeys(database)
     keys = JwksKeySource(publish_keys, clock=clock)
     tend_keys = TendKeys(database, clock, max_age=timedelta(days=settings.token_key_days))
     routes = Routes(
-        database=database,
         once_per_key=OncePerKey(database, clock, secret=settings.service_secret.reveal().encode()),
         register=Register(database, passwords, clock, new_id),
         sign_in=SignIn(database, passwords, access_tokens, clock, new_id),
         refresh=Refresh(database, access_tokens, clock),
         sign_out=SignOut(database),
+        read_user=ReadUser(database, orders, LastKnown()),
         list_users=ListUsers(database),
         change_user=ChangeUser(database, passwords, clock),
         delete_user=DeleteUser(database),
@@ -74,7 +82,7 @@ def create_app(
         "users",
         routes.table(),
         authenticator=_authenticator(settings, keys, clock),
-        resources=[migrated(database), passwords, first_things(), keys],
+        resources=[neighbours, migrated(database), passwords, first_things(), keys],
         jobs={"forgetting": Forgetting(database, clock).run, "tending keys": Tending(tend_keys, clock).run},
         readiness={"database": database.check},
         version=settings.version,

@@ -2,14 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from atoll.endpoints import Admin, Query, Reply, Route
 from atoll.idempotency import Asked, IdempotencyKey, KeyUsedDifferently, OncePerKey
 from atoll.identity.keys import JWKS_PATH, JwksDocument
 from atoll.identity.principal import Principal
-from atoll.storage import Database
-from shop_contracts.users import Credentials, NewUser, RefreshToken, SignedIn, User, UserChanges, UserPage
+from shop_contracts.users import (
+    Credentials,
+    NewUser,
+    RefreshToken,
+    SignedIn,
+    User,
+    UserChanges,
+    UserPage,
+    UserWithOrders,
+)
 from shop_users.domain import (
     CommonPassword,
     EmailTaken,
@@ -19,11 +27,11 @@ from shop_users.domain import (
     WrongCurrentPassword,
     refuse_strangers,
 )
-from shop_users.store import accounts
 from shop_users.use_cases.change_user import ChangeUser
 from shop_users.use_cases.delete_user import DeleteUser
 from shop_users.use_cases.list_users import ListUsers, PageOfUsers
 from shop_users.use_cases.publish_keys import PublishKeys
+from shop_users.use_cases.read_user import ReadUser
 from shop_users.use_cases.refresh import Refresh
 from shop_users.use_cases.register import Register
 from shop_users.use_cases.sign_in import SignIn
@@ -35,12 +43,12 @@ STORED_FOR_A_WHILE = {"Cache-Control": "public, max-age=300"}
 
 @dataclass(frozen=True)
 class Routes:
-    database: Database
     once_per_key: OncePerKey
     register: Register
     sign_in: SignIn
     refresh: Refresh
     sign_out: SignOut
+    read_user: ReadUser
     list_users: ListUsers
     change_user: ChangeUser
     delete_user: DeleteUser
@@ -71,13 +79,15 @@ class Routes:
         """Every account, page by page."""
         return await self.list_users(wanted)
 
-    async def get_user(self, user_id: str, caller: Principal) -> User:
-        """One's own account, or any for an administrator."""
-        refuse_strangers(caller, user_id)
-        user = await self.database.read(lambda reading: accounts.find(reading, user_id))
-        if user is None:
-            raise UserNotFound(user_id)
-        return user
+    async def get_user(
+        self, user_id: str, caller: Principal, include: Literal["orders"] | None = None
+    ) -> UserWithOrders:
+        """One's own account, or any for an administrator.
+
+        With `include=orders` the latest orders are asked of the service that has them; when it cannot answer, they are
+        those last known, or null, and `degraded` says so.
+        """
+        return await self.read_user(user_id, caller, with_orders=include == "orders")
 
     async def patch_user(self, user_id: str, wanted: UserChanges, caller: Principal) -> User:
         """Change an account."""

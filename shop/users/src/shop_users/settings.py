@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from atoll.settings import Port, Secret, ServiceSettings, Setting
+from atoll.settings import Port, Secret, ServiceSettings, Setting, http_url
 from shop_contracts.users import EmailAddress
 
 
@@ -17,6 +17,10 @@ class UsersSettings(ServiceSettings, frozen=True, kw_only=True):
     admin_password: Annotated[
         Secret | None,
         Setting("The first administrator's password; with it, the account is made at the start if it is missing."),
+    ] = None
+    orders_url: Annotated[
+        str | None,
+        Setting("A fixed address of orders, over the registry.", aliases=("ORDER_SERVICE_URL",), check=http_url),
     ] = None
     token_key_days: Annotated[
         float, Meta(ge=1, le=3650), Setting("How many days a key signs access tokens before the next one does.")
