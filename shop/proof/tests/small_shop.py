@@ -174,7 +174,10 @@ class SmallShop:
         *,
         key: str = "",
     ) -> T | None:
-        """Do the work as the answer to a request, and write both down; None for a refusal, or when it crashed."""
+        """Do the work as the answer to a request, and write both down; None for a refusal, or when it crashed.
+
+        A refusal for the request's form is raised: the test has made a mistake.
+        """
         number = self.history.sent(by=by, method=method, path=path, key=key, body=body)
         try:
             value = await work()
@@ -182,6 +185,8 @@ class SmallShop:
             self.history.unanswered(number, str(crash))
             return None
         except Problem as problem:
+            if problem.status == 422:
+                raise
             self.history.answered(number, problem.status, wire.encode(problem.details()))
             return None
         self.history.answered(number, status, value if isinstance(value, bytes) else wire.encode(value))

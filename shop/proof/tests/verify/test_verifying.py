@@ -30,6 +30,7 @@ async def test_it_does_not_wait_for_ever(shop: SmallShop) -> None:
     ann = await shop.sign_up()
     (lamp,) = await shop.stock_up(10)
     await shop.buy(ann, {lamp: 1})
+    await shop.clock.advance(1)
     reporting = asyncio.create_task(shop.report(system_runs=True, patience=30))
     await shop.clock.wait_for_sleepers()
     await shop.clock.advance(31)
@@ -57,7 +58,7 @@ async def sell_meanwhile(shop: SmallShop, monkeypatch: pytest.MonkeyPatch, times
     async def interrupted(databases: Databases, told: testimony.Testimony, scene: Scene) -> list[Verdict]:
         verdicts = await judge(databases, told, scene)
         for number in left:
-            await shop.buy(ann, {lamp: 1}, key=f"key {number}")
+            await shop.buy(ann, {lamp: 1}, key=f"key-{number}")
             await shop.come_to_rest()
             await shop.clock.advance(1)
             break

@@ -35,7 +35,7 @@ class NothingPending(Promise):
         sentence = f"Order {order.id} has been {order.status} for {age.total_seconds():.0f} s, its stock still to "
         if not self.scene.system_runs:
             self.undecided(f"{sentence}{owed}; nothing runs that could do it")
-        elif age <= QUIET_WITHIN:
+        elif age < QUIET_WITHIN:
             self.undecided(f"{sentence}{owed}")
         else:
             self.broken(f"{sentence}{owed}")
