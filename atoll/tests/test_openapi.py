@@ -1,3 +1,4 @@
+import inspect
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -220,21 +221,30 @@ def test_every_error_is_problem_details(document: Json) -> None:
     for path, method, found in operations(document):
         for status, answer in found["responses"].items():
             if status == "default" or int(status) >= 400:
-                schema = {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}
-                assert {"application/problem+json": schema} == answer["content"], (path, method, status)
+                schema = {"$ref": "#/components/schemas/ProblemDetails"}
+                assert {"application/problem+json"} == answer["content"].keys(), (path, method, status)
+                assert schema == answer["content"]["application/problem+json"]["schema"], (path, method, status)
 
 
 def test_what_is_not_json_is_any_content(document: Json) -> None:
     assert {"*/*": {}} == operation(document, "post", "/import")["responses"]["200"]["content"]
 
 
-def test_security_says_when_a_token_is_needed(document: Json) -> None:
-    token: Json = {"accessToken": []}
+def test_every_problem_is_explained_by_the_docstring_of_its_class(document: Json) -> None:
+    answers = operation(document, "patch", "/products/{product_id}")["responses"]
+    conflict = {"summary": "Conflict", "description": inspect.getdoc(Conflict)}
 
-    assert [token] == operation(document, "post", "/products")["security"]
-    assert [{}, token] == operation(document, "get", "/products/{product_id}")["security"]
+    assert ["conflict"] == [*answers["409"]["content"]["application/problem+json"]["examples"]]
+    assert conflict == document["components"]["examples"]["conflict"]
+    assert "examples" not in answers["default"]["content"]["application/problem+json"]
+
+
+def test_security_says_when_a_token_is_needed_and_whose(document: Json) -> None:
+    assert [{"accessToken": ["admin"]}] == operation(document, "post", "/products")["security"]
+    assert [{}, {"accessToken": []}] == operation(document, "get", "/products/{product_id}")["security"]
+    assert [{"serviceToken": []}] == operation(document, "delete", "/products/{product_id}")["security"]
     assert "security" not in operation(document, "get", "/products")
-    assert "bearer" == document["components"]["securitySchemes"]["accessToken"]["scheme"]
+    assert {"bearer"} == {scheme["scheme"] for scheme in document["components"]["securitySchemes"].values()}
 
 
 def test_a_service_without_callers_needs_no_security_schemes() -> None:

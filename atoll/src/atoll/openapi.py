@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 
 from atoll import problems, wire
-from atoll.endpoints import Content, Endpoint, HandlerMistake, Reply, Stream
+from atoll.endpoints import Content, Endpoint, HandlerMistake, HasRole, IsService, Reply, Stream
 from atoll.endpoints.parameters import REQUIRED
 from atoll.endpoints.signature import camel, members_of
 from atoll.problems import Problem, ProblemDetails
@@ -17,7 +17,10 @@ from atoll.problems import Problem, ProblemDetails
 Json = dict[str, Any]
 
 VERSION = "3.1.1"
-SECURITY_SCHEME = "accessToken"
+ACCESS_TOKEN = "accessToken"  # noqa: S105 - the name of a scheme
+SERVICE_TOKEN = "serviceToken"  # noqa: S105 - the name of a scheme
+"""The names of the security schemes, for users and for services of the system."""
+
 _REF = "#/components/schemas/{name}"
 
 
@@ -43,10 +46,29 @@ def document(name: str, version: str, endpoints: Sequence[Endpoint]) -> Json:
 
 def _components(endpoints: Sequence[Endpoint], schemas: "_Schemas") -> Json:
     components: Json = {"schemas": schemas.components}
-    if any(endpoint.signature.caller for endpoint in endpoints):
-        bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-        components["securitySchemes"] = {SECURITY_SCHEME: bearer}
+    used = {scheme for endpoint in endpoints for way in _security(endpoint).get("security", ()) for scheme in way}
+    if used:
+        components["securitySchemes"] = {scheme: _SCHEMES[scheme] for scheme in sorted(used)}
+    explained = {problem.slug(): _explanation(problem) for each in endpoints for problem in _problems_of(each)}
+    if explained:
+        components["examples"] = dict(sorted(explained.items()))
     return components
+
+
+_SCHEMES: Mapping[str, Json] = {
+    ACCESS_TOKEN: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "What a user got by signing in; a role that is named must be in it.",
+    },
+    SERVICE_TOKEN: {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The credential of another service of the system.",
+    },
+}
 
 
 class _Schemas:
@@ -176,10 +198,14 @@ def _slug(endpoint: Endpoint) -> str:
 
 
 def _security(endpoint: Endpoint) -> Json:
+    """Who may call; beside the scheme stand the roles that it takes (OpenAPI 3.1, section 4.8.30)."""
     caller = endpoint.signature.caller
     if caller is None:
         return {}
-    token: Json = {SECURITY_SCHEME: []}
+    if any(isinstance(each, IsService) for each in caller.requirements):
+        return {"security": [{SERVICE_TOKEN: []}]}
+    roles = [each.role for each in caller.requirements if isinstance(each, HasRole)]
+    token: Json = {ACCESS_TOKEN: roles}
     return {"security": [{}, token] if caller.optional else [token]}
 
 
@@ -233,10 +259,15 @@ def _phrase(status: int) -> str:
 
 def _failures(endpoint: Endpoint, schemas: _Schemas) -> Json:
     by_status: dict[int, list[type[Problem]]] = {}
-    for problem in dict.fromkeys([*endpoint.route.problems, *_implied_problems(endpoint)]):
+    for problem in _problems_of(endpoint):
         by_status.setdefault(problem.status, []).append(problem)
     responses = {str(status): _problem_response(found, schemas) for status, found in sorted(by_status.items())}
-    return {**responses, "default": _problem_response([Problem], schemas)}
+    return {**responses, "default": _problem_response([], schemas)}
+
+
+def _problems_of(endpoint: Endpoint) -> Iterable[type[Problem]]:
+    """Those that the route names, then those that its annotations imply, each once."""
+    return dict.fromkeys([*endpoint.route.problems, *_implied_problems(endpoint)])
 
 
 def _implied_problems(endpoint: Endpoint) -> Iterator[type[Problem]]:
@@ -255,8 +286,16 @@ def _implied_problems(endpoint: Endpoint) -> Iterator[type[Problem]]:
         yield problems.InvalidFields
 
 
+def _explanation(problem: type[Problem]) -> Json:
+    return {"summary": problem.title(), "description": inspect.getdoc(problem) or ""}
+
+
 def _problem_response(found: Sequence[type[Problem]], schemas: _Schemas) -> Json:
+    """The answer of these problems; each is explained in an example of its own, by its slug."""
+    content: Json = {"schema": schemas.of(ProblemDetails)}
+    if found:
+        content["examples"] = {problem.slug(): {"$ref": f"#/components/examples/{problem.slug()}"} for problem in found}
     return {
-        "description": " or ".join(dict.fromkeys(problem.title() for problem in found)),
-        "content": {problems.MEDIA_TYPE: {"schema": schemas.of(ProblemDetails)}},
+        "description": " or ".join(dict.fromkeys(problem.title() for problem in found)) or "Any other problem",
+        "content": {problems.MEDIA_TYPE: content},
     }
