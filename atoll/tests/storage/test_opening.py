@@ -23,7 +23,6 @@ async def test_a_file_is_opened_at_a_relative_path(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("postgresql://user:secret@host/orders", "PostgreSQL is not supported yet"),
         ("mysql://user:secret@host/orders", "mysql:// is no database that is known here"),
         ("orders.db", "starts with its kind"),
         ("", "starts with its kind"),

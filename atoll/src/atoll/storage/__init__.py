@@ -3,6 +3,7 @@
 from atoll.storage.database import (
     CheckViolated,
     CommitFailed,
+    CommitUncertain,
     ConstraintViolated,
     Database,
     DatabaseError,
@@ -25,6 +26,7 @@ from atoll.storage.opening import open_database, open_read_only
 __all__ = [
     "CheckViolated",
     "CommitFailed",
+    "CommitUncertain",
     "ConstraintViolated",
     "Database",
     "DatabaseError",

@@ -7,6 +7,7 @@ conditional updates, never read and then write.
 
 DatabaseError
 ├── DatabaseUnavailable     cannot be reached, locked for too long, or full; worth another try later
+│   └── CommitUncertain     the connection was lost during the commit: all of it is there, or nothing
 ├── ConstraintViolated      a rule of the schema refused the change
 │   ├── UniqueViolated
 │   ├── CheckViolated
@@ -42,6 +43,14 @@ class DatabaseUnavailable(DatabaseError):
     def as_problem(self) -> Unavailable:
         """What a caller is told when nobody handles it."""
         return Unavailable("The data cannot be reached just now; nothing was changed. Please try again.")
+
+
+class CommitUncertain(DatabaseUnavailable):
+    """The connection was lost during the commit: all of the transaction is there, or nothing. Look, then try again."""
+
+    def as_problem(self) -> Unavailable:
+        """What a caller is told when nobody handles it."""
+        return Unavailable("It is not known whether this was done. Please look, or repeat it with its Idempotency-Key.")
 
 
 class ConstraintViolated(DatabaseError):
@@ -153,8 +162,8 @@ class Database(ReadOnlyDatabase, Protocol):
         body can have seen is durable. A statement that fails dooms its transaction, even when the body hides
         the error: to go on, ask first (`ON CONFLICT DO NOTHING`, and count). When the commit fails, every
         caller whose changes went with it gets `CommitFailed` or `DatabaseUnavailable`, and none of the
-        changes is there. A caller that is cancelled changes nothing for others; its own changes are there
-        whole or not at all.
+        changes is there; only `CommitUncertain` leaves that open. A caller that is cancelled changes nothing
+        for others; its own changes are there whole or not at all.
         """
 
     async def migrate(self, migrations: Sequence[Migration]) -> list[Migration]:

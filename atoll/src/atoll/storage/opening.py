@@ -1,21 +1,36 @@
-"""From the address of a database to the adapter that speaks to it."""
+"""From the address of a database to the adapter that speaks to it, which is loaded only then."""
 
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from atoll.clock import Clock
 from atoll.storage.database import Database, ReadOnlyDatabase
-from atoll.storage.sqlite import ReadOnlySqlite, SqliteDatabase
 
-_EXAMPLE = "write sqlite:///data/orders.db, or sqlite:////var/lib/orders.db for an absolute path"
+if TYPE_CHECKING:
+    from atoll.storage.postgres import Address
+
+_EXAMPLE = (
+    "write sqlite:///data/orders.db, or sqlite:////var/lib/orders.db for an absolute path,"
+    " or postgresql://user:password@host:5432/orders"
+)
+_POSTGRES = ("postgresql", "postgres")
 
 
 def open_database(url: str, *, clock: Clock | None = None) -> Database:
     """The database at `url`, to be entered before use; nothing is opened yet.
 
-    After `sqlite:///` comes the path of a file, relative to the working directory unless it starts with `/`.
-    ValueError says what is wrong with any other URL, without a password that it may hold.
+    After `sqlite:///` comes the path of a file, relative to the working directory unless it starts with `/`. What
+    may come after `postgresql://` is told by `storage.postgres.address`. ValueError says what is wrong with any
+    other URL, without a password that it may hold.
     """
-    return SqliteDatabase(_file_at(url), clock=clock)
+    if _scheme(url) in _POSTGRES:
+        address = _postgres_address(url)
+        from atoll.storage.postgres import PostgresDatabase
+
+        return PostgresDatabase(address, clock=clock)
+    from atoll.storage.sqlite import SqliteDatabase
+
+    return SqliteDatabase(_file_of(urlsplit(url)), clock=clock)
 
 
 def open_read_only(url: str) -> ReadOnlyDatabase:
@@ -24,18 +39,34 @@ def open_read_only(url: str) -> ReadOnlyDatabase:
     To be entered before use, which raises `DatabaseUnavailable` when there is no such database. ValueError as for
     `open_database`.
     """
-    return ReadOnlySqlite(_file_at(url))
+    if _scheme(url) in _POSTGRES:
+        address = _postgres_address(url)
+        from atoll.storage.postgres import ReadOnlyPostgres
+
+        return ReadOnlyPostgres(address)
+    from atoll.storage.sqlite import ReadOnlySqlite
+
+    return ReadOnlySqlite(_file_of(urlsplit(url)))
 
 
-def _file_at(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme == "sqlite":
-        return _file_of(parts)
-    if parts.scheme in ("postgres", "postgresql"):
-        raise ValueError(f"PostgreSQL is not supported yet; {_EXAMPLE}.")
-    if parts.scheme:
-        raise ValueError(f"{parts.scheme}:// is no database that is known here; {_EXAMPLE}.")
+def _scheme(url: str) -> str:
+    """One that is known; ValueError for any other."""
+    scheme = url.partition(":")[0].lower() if ":" in url else ""
+    if scheme in ("sqlite", *_POSTGRES):
+        return scheme
+    if scheme:
+        raise ValueError(f"{scheme}:// is no database that is known here; {_EXAMPLE}.")
     raise ValueError(f"The address of a database starts with its kind; {_EXAMPLE}.")
+
+
+def _postgres_address(url: str) -> "Address":
+    try:
+        from atoll.storage.postgres import parse_address
+    except ModuleNotFoundError as missing:
+        if missing.name != "asyncpg":
+            raise
+        raise ValueError("PostgreSQL needs asyncpg; install it with: pip install 'atoll[postgres]'") from missing
+    return parse_address(url)
 
 
 def _file_of(parts: SplitResult) -> str:

@@ -1,22 +1,8 @@
 """From the SQL of the port to the SQL of SQLite, once for each text."""
 
-import re
 from functools import lru_cache
 
-from atoll.storage.database import StatementFailed
-
-_TOKENS = re.compile(
-    r"""
-      (?P<skipped> '(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/ )
-    | \$(?P<parameter>\d+)
-    | (?P<end>;)
-    | (?P<word>[A-Za-z_]\w*)
-    """,
-    re.VERBOSE | re.DOTALL,
-)
-
-_TRANSACTION = ("BEGIN", "COMMIT", "END", "RELEASE", "ROLLBACK", "SAVEPOINT", "START")
-_NOT_IN_A_BODY = frozenset([*_TRANSACTION, "ATTACH", "DETACH", "PRAGMA", "VACUUM"])
+from atoll.storage.statements import TOKENS, refuse_control
 
 
 @lru_cache(maxsize=4096)
@@ -25,18 +11,5 @@ def native(sql: str) -> str:
 
     StatementFailed when it is more than one statement, or one that would act on the transaction itself.
     """
-    _refuse_control(sql)
-    return _TOKENS.sub(lambda token: f"?{token['parameter']}" if token["parameter"] else token[0], sql)
-
-
-def _refuse_control(sql: str) -> None:
-    first_word, ended = "", False
-    for token in _TOKENS.finditer(sql):
-        if token["skipped"]:
-            continue
-        if ended:
-            raise StatementFailed(f"One statement at a time, please, not: {sql}")
-        ended = token["end"] is not None
-        first_word = first_word or (token["word"] or "").upper()
-    if first_word in _NOT_IN_A_BODY:
-        raise StatementFailed(f"{first_word} is not for a body, whose transaction ends when it returns.")
+    refuse_control(sql)
+    return TOKENS.sub(lambda token: f"?{token['parameter']}" if token["parameter"] else token[0], sql)
