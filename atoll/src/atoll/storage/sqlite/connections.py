@@ -92,9 +92,15 @@ def _switch_to_wal(connection: apsw.Connection, patience: float) -> object:
 
 
 def _make_private(path: Path) -> None:
-    """A new file, and the WAL beside it, can be read by its owner only."""
+    """A new file, and the WAL beside it, can be read by its owner only.
+
+    One that is there is not opened: to close it again would drop the POSIX locks of every other connection that
+    this process has to it (https://sqlite.org/howtocorrupt.html, section 2.2).
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return
     except OSError as error:
         raise DatabaseUnavailable(f"The database {path} cannot be made: {error.strerror}.") from error
