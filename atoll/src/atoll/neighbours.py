@@ -10,7 +10,11 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
+from prometheus_client import CollectorRegistry
+
 from atoll.calls import ServiceClient
+from atoll.calls.attempt_log import log_failure
+from atoll.calls.metrics import CallMetrics
 from atoll.clock import Clock
 from atoll.discovery.configured import directory_for
 from atoll.identity.jwks import JwksKeySource
@@ -35,20 +39,22 @@ class Neighbours:
         self._calls = settings.calls
         self._credential = ServiceCredential(self._secret, service, clock=clock)
         self._directory = directory_for(settings, *others, clock=clock)
+        self._clients: dict[str, ServiceClient] = {}
+        self._metrics: CallMetrics | None = None
         self._resources: list[Any] = [self._directory]
         self._held = AsyncExitStack()
 
     def client(self, other: str) -> ServiceClient:
-        """Calls the service `other`, with this one's credential, as the settings say (`[calls]`)."""
-        client = ServiceClient(
-            other,
-            self._directory,
-            credential=self._credential.token_for,
-            policy=self._calls.policy_for(other),
-            clock=self._clock,
-        )
-        self._resources.append(client)
-        return client
+        """Calls the service `other`, with this one's credential, as the settings say (`[calls]`); always the same."""
+        if other not in self._clients:
+            self._clients[other] = self._new_client(other)
+        return self._clients[other]
+
+    def measure_in(self, registry: CollectorRegistry) -> None:
+        """Put the numbers of all calls into `registry`; a `Service` asks for it."""
+        self._metrics = CallMetrics(registry)
+        for client in self._clients.values():
+            self._metrics.watch(client)
 
     def authenticator(self, *, keys_of: str) -> ServiceAuthenticator:
         """Knows services by the system's secret, and users by the token keys that `keys_of` publishes."""
@@ -56,6 +62,20 @@ class Neighbours:
             users=TokenVerifier(self._token_keys(keys_of), clock=self._clock),
             services=ServiceTokenVerifier(self._secret, self._service, clock=self._clock),
         )
+
+    def _new_client(self, other: str) -> ServiceClient:
+        client = ServiceClient(
+            other,
+            self._directory,
+            credential=self._credential.token_for,
+            policy=self._calls.policy_for(other),
+            observers=[log_failure],
+            clock=self._clock,
+        )
+        if self._metrics is not None:
+            self._metrics.watch(client)
+        self._resources.append(client)
+        return client
 
     def _token_keys(self, issuer: str) -> JwksKeySource:
         client = self.client(issuer)

@@ -24,7 +24,7 @@ from atoll.endpoints.hosted import Hosted
 from atoll.endpoints.table import RouteTable
 from atoll.identity.authenticator import Authenticator
 from atoll.observability.health import Check, Health
-from atoll.observability.metrics import HttpMetrics
+from atoll.observability.metrics import HttpMetrics, Measured
 from atoll.own_routes import DocumentationRoutes, OperationRoutes
 from atoll.running import Job, JobFailed, Jobs, ResourceFailed, entered
 
@@ -41,7 +41,8 @@ class Service:
     process (`job_failure`); one that returns is done. `readiness` checks are run for each `/ready`, all at once;
     one that raises means that the service is not ready. `when_stopping` is called when a stop begins, to end requests
     that would not end by themselves; it returns at once. `authenticator` is needed when a handler asks who
-    calls. Metrics go to `metrics`, by default a registry of the service's own. `hosted` is a foreign ASGI app that
+    calls. Metrics go to `metrics`, by default a registry of the service's own, and so do those of resources that
+    have any (`Measured`). `hosted` is a foreign ASGI app that
     serves what the routes do not (`hosting`). Raises `HandlerMistake` for a route that cannot be served.
     """
 
@@ -67,6 +68,9 @@ class Service:
         self._edge = Edge(name, HttpMetrics(self._metrics), self._clock)
         self._hosted = None if hosted is None else Hosted(hosted, self._edge)
         self._resources = (*resources, *([self._hosted] if self._hosted else []))
+        for resource in self._resources:
+            if isinstance(resource, Measured):
+                resource.measure_in(self._metrics)
         self._jobs = Jobs(jobs)
         self._when_stopping = tuple(when_stopping)
         self._health = Health(name, version=version, checks=readiness, clock=self._clock)

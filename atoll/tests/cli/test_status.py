@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from atoll.runner.calls_status import CallsStatus
 from atoll.runner.status import ServiceStatus
 from atoll.testing.system import SystemUnderTest, starting_system
 
@@ -49,6 +50,7 @@ async def test_programs_get_json(run: Run, small: SystemUnderTest) -> None:
         "uptime": 75.0,
         "memory": 36 << 20,
         "checks": {"database": "up"},
+        "calls": [],
     }
 
 
@@ -69,3 +71,18 @@ def test_one_that_does_not_answer_says_so() -> None:
     silent = ServiceStatus("users", "up", 1, 3001, "", 0, False, False, None, None, {})
 
     assert [str(cell) for cell in status_table([silent]).columns[1].cells] == ["no answer"]
+
+
+def test_calls_are_shown_with_the_state_of_each_instance() -> None:
+    from rich.console import Console
+
+    from atoll.cli.status_table import calls_table
+
+    calls = [CallsStatus("products", {"127.0.0.1:1": "closed", "127.0.0.1:2": "open"}, 3, 97.0, 1)]
+    orders = ServiceStatus("orders", "up", 1, 3003, "", 0, True, True, None, None, {}, calls)
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(calls_table([orders]))
+
+    shown = captured.get().splitlines()[-1].split()
+    assert shown == ["orders", "→", "products", "127.0.0.1:1", "✓", "127.0.0.1:2", "open", "3", "97", "1"]

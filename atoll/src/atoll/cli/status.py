@@ -38,8 +38,11 @@ def _print_json(running: RunningSystem, services: list[ServiceStatus]) -> None:
 def _print_table(running: RunningSystem, services: list[ServiceStatus]) -> None:
     from rich.console import Console
 
-    from atoll.cli.status_table import status_table
+    from atoll.cli.status_table import calls_table, status_table
 
     console = Console(highlight=False)
     console.print(status_table(services))
+    if any(service.calls for service in services):
+        console.print()
+        console.print(calls_table(services))
     console.print(f"{running.name}, from {running.file}, looked after by process {running.runner_pid}", style="dim")

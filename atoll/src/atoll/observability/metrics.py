@@ -4,17 +4,30 @@ https://opentelemetry.io/docs/specs/semconv/http/http-metrics/
 """
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Gauge, Histogram, generate_latest
 
 EXPOSITION_TYPE = prometheus_client.CONTENT_TYPE_PLAIN_0_0_4
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-"""The buckets that the conventions advise for `http.server.request.duration`."""
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""Seconds: the buckets that the conventions advise for `http.server.request.duration`, and the client's."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"})
 _OTHER_METHOD = "_OTHER"
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """A resource with something to measure; a service that has it tells it where."""
+
+    def measure_in(self, registry: CollectorRegistry) -> None: ...
+
+
+def known_method(method: str) -> str:
+    """The method as a label: one of the standard's, or `_OTHER`."""
+    return method if method in _METHODS else _OTHER_METHOD
 
 
 class HttpMetrics:
@@ -33,7 +46,7 @@ class HttpMetrics:
             "http_server_request_duration_seconds",
             "Time from a request's head to the end of its answer.",
             ("http_route", "http_request_method", "http_response_status_code"),
-            buckets=_SECONDS,
+            buckets=DURATION_BUCKETS,
             registry=registry,
         )
         Gauge("http_server_active_requests", "Requests in hand now.", registry=registry).set_function(
@@ -47,7 +60,7 @@ class HttpMetrics:
     def finished(self, route: str, method: str, status: int, seconds: float) -> None:
         """The request is answered; `seconds` is how long that took."""
         self.active -= 1
-        key = (route, method if method in _METHODS else _OTHER_METHOD, status)
+        key = (route, known_method(method), status)
         observe = self._observers.get(key)
         if observe is None:
             observe = self._observers[key] = self._duration.labels(key[0], key[1], str(status)).observe

@@ -11,10 +11,14 @@ _LARGEST_ANSWER = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the status, 0 when nothing did, and the JSON object, empty when there was none."""
+    """What came back: the status, 0 when nothing did, and the JSON object, empty when there was none.
+
+    `text` is the body as it came.
+    """
 
     status: int
     body: dict[str, Any]
+    text: str = ""
 
     @property
     def is_good(self) -> bool:
@@ -60,7 +64,7 @@ def _parsed(answer: bytes) -> Answer:
     version, status, *_ = head.split(maxsplit=2)
     if not version.startswith(b"HTTP/1."):
         raise ValueError(f"{version!r} is not HTTP/1.x")
-    return Answer(int(status), _json_object(body))
+    return Answer(int(status), _json_object(body), body.decode("utf-8", "replace"))
 
 
 def _json_object(body: bytes) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from atoll.runner.probe import ask
+from atoll.runner.calls_status import CallsStatus, calls_in
+from atoll.runner.probe import Answer, ask
 from atoll.runner.running_system import RunningService, RunningSystem
 
 PATIENCE = 3.0
@@ -16,7 +17,7 @@ class ServiceStatus(msgspec.Struct, frozen=True, rename="camel"):
     """One service: what the runner knows, and what `/health` and `/ready` say.
 
     `uptime` is in seconds and `memory` in bytes; None when the service does not answer. `checks` holds "up"
-    or the reason for each thing that it needs.
+    or the reason for each thing that it needs, `calls` how its calls to other services go.
     """
 
     name: str
@@ -30,6 +31,7 @@ class ServiceStatus(msgspec.Struct, frozen=True, rename="camel"):
     uptime: float | None
     memory: int | None
     checks: dict[str, str]
+    calls: list[CallsStatus] = []
 
 
 async def status_of(running: RunningSystem) -> list[ServiceStatus]:
@@ -38,11 +40,7 @@ async def status_of(running: RunningSystem) -> list[ServiceStatus]:
 
 
 async def _status(name: str, service: RunningService) -> ServiceStatus:
-    url = service.operations_url
-    health, readiness = (
-        await asyncio.gather(ask(f"{url}/health", PATIENCE), ask(f"{url}/ready", PATIENCE)) if url else (None, None)
-    )
-    body = health.body if health else {}
+    health, readiness, metrics = await _asked(service.operations_url)
     return ServiceStatus(
         name=name,
         state=service.state,
@@ -50,11 +48,21 @@ async def _status(name: str, service: RunningService) -> ServiceStatus:
         port=service.ports.get("port", 0),
         url=service.url,
         restarts=service.restarts,
-        healthy=bool(health and health.is_good),
-        ready=bool(readiness and readiness.is_good),
-        uptime=body.get("uptime"),
-        memory=body.get("memory", {}).get("rss"),
-        checks=_checks(readiness.body if readiness else {}),
+        healthy=health.is_good,
+        ready=readiness.is_good,
+        uptime=health.body.get("uptime"),
+        memory=health.body.get("memory", {}).get("rss"),
+        checks=_checks(readiness.body),
+        calls=calls_in(metrics.text),
+    )
+
+
+async def _asked(url: str) -> tuple[Answer, Answer, Answer]:
+    """What a service says of its health, its readiness and its numbers; nothing when it has no address yet."""
+    if not url:
+        return Answer(0, {}), Answer(0, {}), Answer(0, {})
+    return await asyncio.gather(
+        ask(f"{url}/health", PATIENCE), ask(f"{url}/ready", PATIENCE), ask(f"{url}/metrics", PATIENCE)
     )
 
 
