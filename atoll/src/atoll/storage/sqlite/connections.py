@@ -1,5 +1,6 @@
 """How a connection to a SQLite file is opened. Everything here may block: call it in a thread."""
 
+import contextlib
 import os
 import random
 import time
@@ -99,8 +100,7 @@ def _make_private(path: Path) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        return
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
         raise DatabaseUnavailable(f"The database {path} cannot be made: {error.strerror}.") from error
