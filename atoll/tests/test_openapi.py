@@ -8,7 +8,19 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from atoll.endpoints import Admin, CallingService, Content, HandlerMistake, Header, Query, Reply, Request, Route, Stream
+from atoll.endpoints import (
+    Admin,
+    CallingService,
+    Content,
+    HandlerMistake,
+    Header,
+    NotModified,
+    Query,
+    Reply,
+    Request,
+    Route,
+    Stream,
+)
 from atoll.identity.principal import Principal
 from atoll.problems import Conflict, NotFound, Unavailable
 from atoll.service import Service
@@ -215,6 +227,16 @@ def test_answers_are_those_declared_and_those_implied(
     document: Json, method: str, path: str, statuses: set[str]
 ) -> None:
     assert statuses == operation(document, method, path)["responses"].keys()
+
+
+def test_an_answer_that_is_not_sent_again_has_no_content() -> None:
+    async def unchanged() -> Reply[Product] | NotModified:
+        raise NotImplementedError
+
+    responses = operation(Service("shop", [Route("GET", "/one", unchanged)]).openapi(), "get", "/one")["responses"]
+
+    assert {"200", "304", "default"} == set(responses)
+    assert {"description": "Not Modified"} == responses["304"]
 
 
 def test_every_error_is_problem_details(document: Json) -> None:

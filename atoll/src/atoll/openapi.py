@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 
 from atoll import problems, wire
-from atoll.endpoints import Content, Endpoint, HandlerMistake, HasRole, IsService, Reply, Stream
+from atoll.endpoints import Content, Endpoint, HandlerMistake, HasRole, IsService, NotModified, Reply, Stream
 from atoll.endpoints.parameters import REQUIRED
 from atoll.endpoints.signature import camel, members_of
 from atoll.problems import Problem, ProblemDetails
@@ -216,16 +216,18 @@ class _Answered:
     json: Any
     content: bool
     nothing: bool
+    not_modified: bool
 
 
 def _answered(endpoint: Endpoint) -> _Answered:
     members = [_inside_reply(member) for member in members_of(endpoint.signature.returns)]
     flat = [inner for member in members for inner in members_of(member)]
-    values = [member for member in flat if member not in (Content, Stream, None, NoneType)]
+    values = [member for member in flat if member not in (Content, Stream, NotModified, None, NoneType)]
     return _Answered(
         json=Union[tuple(values)] if values else None,  # noqa: UP007 - made of a tuple
         content=Content in flat or Stream in flat,
         nothing=None in flat or NoneType in flat,
+        not_modified=NotModified in flat,
     )
 
 
@@ -248,6 +250,8 @@ def _success(endpoint: Endpoint, schemas: _Schemas) -> Json:
     if answered.nothing:
         empty = 204 if status == 200 else status
         responses.setdefault(str(empty), {"description": _phrase(empty)})
+    if answered.not_modified:
+        responses["304"] = {"description": _phrase(304)}
     return responses
 
 

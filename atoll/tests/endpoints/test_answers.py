@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from atoll import wire
-from atoll.endpoints import Content, Reply, Route, Stream
+from atoll.endpoints import Content, NotModified, Reply, Route, Stream
 from atoll.service import Service
 from atoll.testing.asgi import AppClient
 from atoll.wire import Model
@@ -152,6 +152,16 @@ async def test_content_is_sent_as_it_is(client: AppClient) -> None:
         answer.headers["content-length"],
         answer.headers["content-disposition"],
     )
+
+
+async def test_what_the_client_has_already_is_not_sent() -> None:
+    async def unchanged() -> Reply[Order] | NotModified:
+        return NotModified({"ETag": '"3"'})
+
+    answer = await AppClient(Service("test", [Route("GET", "/unchanged", unchanged)]).app).get("/unchanged")
+
+    assert (304, '"3"', b"") == (answer.status, answer.headers["etag"], answer.body)
+    assert not {"content-type", "content-length"} & set(answer.headers)
 
 
 async def test_a_stream_is_sent_piece_by_piece(client: AppClient) -> None:

@@ -1,7 +1,7 @@
 """Typed handlers: path, query, header, body and caller by annotation."""
 
 from atoll.endpoints.annotations import Admin, CallingService, HasRole, Header, IsService, Media, Query, Requirement
-from atoll.endpoints.answers import Content, Reply, Stream
+from atoll.endpoints.answers import Content, NotModified, Reply, Stream
 from atoll.endpoints.endpoint import Endpoint
 from atoll.endpoints.request import Request
 from atoll.endpoints.route import BODY_LIMIT, Handler, Route
@@ -19,6 +19,7 @@ __all__ = [
     "Header",
     "IsService",
     "Media",
+    "NotModified",
     "Query",
     "Reply",
     "Request",

@@ -41,6 +41,13 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class NotModified:
+    """What the client has already is still right (304); `headers` are those that would have come with it."""
+
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """An answer sent piece by piece as the iterator makes it; the iterator is closed when the client goes away.
 
@@ -138,6 +145,10 @@ def _content_answer(content: Content, route_status: int) -> Answer:
     return Answer(content.status or route_status, headers, content.body)
 
 
+def _not_modified_answer(unchanged: NotModified, _: int) -> Answer:
+    return Answer(304, encoded_headers(unchanged.headers), b"")
+
+
 def _stream_answer(stream: Stream, route_status: int) -> StreamedAnswer:
     headers = [_type(stream.media_type), *encoded_headers(stream.headers)]
     return StreamedAnswer(stream.status or route_status, headers, stream.chunks, stream.over)
@@ -147,6 +158,7 @@ _SPECIAL_ANSWERS: dict[type, Callable[[Any, int], Answer | StreamedAnswer]] = {
     type(None): _no_answer,
     Reply: _reply_answer,
     Content: _content_answer,
+    NotModified: _not_modified_answer,
     Stream: _stream_answer,
 }
 

@@ -22,6 +22,7 @@ from shop_products.use_cases.change_stock import ChangeStock
 from shop_products.use_cases.free_lapsed_holds import FreeLapsedHolds, Orders
 from shop_products.use_cases.hide_product import HideProduct
 from shop_products.use_cases.import_catalogue import ImportCatalogue
+from shop_products.use_cases.read_product import ReadProduct
 from shop_products.use_cases.release import Release
 from shop_products.use_cases.reserve import Reserve
 from shop_products.use_cases.settle import Settle
@@ -52,6 +53,7 @@ def create_app(
         once_per_key=OncePerKey(database, clock),
         add_products=AddProducts(database, clock, new_id),
         import_catalogue=import_catalogue,
+        read_product=ReadProduct(database),
         change_product=ChangeProduct(database, clock),
         hide_product=HideProduct(database, clock),
         change_stock=ChangeStock(database, clock),

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from atoll.endpoints import Admin, CallingService, Header, Media, Query, Reply, Request, Route
+from atoll.endpoints import Admin, CallingService, Header, Media, NotModified, Query, Reply, Request, Route
 from atoll.idempotency import Asked, IdempotencyKey, KeyUsedDifferently, OncePerKey
 from atoll.storage import Database
 from shop_contracts.imports import ImportReport
@@ -29,15 +29,16 @@ from shop_products.domain import (
     StockOutOfBounds,
     VersionChanged,
 )
-from shop_products.etags import etag, wanted_version
+from shop_products.etags import etag, wanted_versions
 from shop_products.importing.columns import HeaderInvalid
 from shop_products.listing import ProductFilter, list_products
-from shop_products.store import catalogue, reservations
+from shop_products.store import reservations
 from shop_products.use_cases.add_products import AddProducts
 from shop_products.use_cases.change_product import ChangeProduct
 from shop_products.use_cases.change_stock import ChangeStock
 from shop_products.use_cases.hide_product import HideProduct
 from shop_products.use_cases.import_catalogue import ImportCatalogue
+from shop_products.use_cases.read_product import ReadProduct
 from shop_products.use_cases.release import Release
 from shop_products.use_cases.reserve import Reserve
 from shop_products.use_cases.settle import Settle
@@ -46,6 +47,7 @@ MAX_IMPORT = 1024**4
 """Bytes: more than anyone has. An import is streamed, so that its size costs nothing but time."""
 
 IfMatch = Annotated[str | None, Header("If-Match")]
+IfNoneMatch = Annotated[str | None, Header("If-None-Match")]
 Table = Annotated[Request, Media(("text/csv", "application/csv"), charsets=("utf-8", "utf8", "utf-16"))]
 
 
@@ -55,6 +57,7 @@ class Routes:
     once_per_key: OncePerKey
     add_products: AddProducts
     import_catalogue: ImportCatalogue
+    read_product: ReadProduct
     change_product: ChangeProduct
     hide_product: HideProduct
     change_stock: ChangeStock
@@ -101,23 +104,24 @@ class Routes:
         """
         return await self.import_catalogue(table.stream())
 
-    async def get_product(self, product_id: str) -> Reply[Product]:
-        """One product."""
-        product = await self.database.read(lambda reading: catalogue.find(reading, product_id))
-        if product is None:
-            raise ProductNotFound(product_id)
-        return _tagged(product)
+    async def get_product(self, product_id: str, if_none_match: IfNoneMatch = None) -> Reply[Product] | NotModified:
+        """One product.
+
+        304 says that nothing of it has changed, its stock included, although the `ETag` does not move with stock.
+        """
+        product, has_copy = await self.read_product(product_id, if_none_match)
+        return NotModified({"ETag": etag(product)}) if has_copy else _tagged(product)
 
     async def patch_product(
         self, product_id: str, changes: ProductChanges, _admin: Admin, if_match: IfMatch = None
     ) -> Reply[Product]:
         """Change what the catalogue says of a product."""
-        version = wanted_version(if_match)
-        return _tagged(await self.change_product(product_id, changes, only_at=version))
+        versions = wanted_versions(if_match)
+        return _tagged(await self.change_product(product_id, changes, only_at=versions))
 
     async def delete_product(self, product_id: str, _admin: Admin, if_match: IfMatch = None) -> None:
         """Take a product out of the catalogue; orders that have it go on."""
-        await self.hide_product(product_id, only_at=wanted_version(if_match))
+        await self.hide_product(product_id, only_at=wanted_versions(if_match))
 
     async def patch_stock(
         self, product_id: str, change: StockChange, admin: Admin, key: IdempotencyKey = None

@@ -31,6 +31,9 @@ _CHANGE = """
     WHERE id = $1 AND version = $2 AND deleted_at IS NULL
 """
 
+# From here on it counts whether stock moves.
+_STAYS = "UPDATE stock SET moved = 0 WHERE product_id = $1"
+
 _HIDE = "UPDATE products SET deleted_at = $3 WHERE id = $1 AND version = $2 AND deleted_at IS NULL"
 
 
@@ -123,7 +126,10 @@ async def change(tx: Transaction, product: Product, *, from_version: int) -> boo
         *_folded(product),
         to_millis(product.updated_at),
     )
-    return changed == 1
+    if changed == 0:
+        return False
+    await tx.execute(_STAYS, product.id)
+    return True
 
 
 async def hide(tx: Transaction, product_id: str, *, at_version: int, now: int) -> bool:

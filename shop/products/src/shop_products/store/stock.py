@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from atoll.storage.database import Transaction
+from atoll.storage.database import Reading, Transaction
 from shop_contracts.products import MAX_STOCK, ReservedLine
 from shop_products.domain import StockCause, in_product_order
 
-_ADD = "INSERT INTO stock (product_id, available) VALUES ($1, $2)"
+_ADD = "INSERT INTO stock (product_id, available, moved) VALUES ($1, $2, 0)"
 
 # The CHECK of the schema refuses the one that would go below zero.
-_MOVE = "UPDATE stock SET available = available + $2 WHERE product_id = $1"
+_MOVE = "UPDATE stock SET available = available + $2, moved = 1 WHERE product_id = $1"
 
 _MOVE_WITHIN_BOUNDS = """
-    UPDATE stock SET available = available + $2
+    UPDATE stock SET available = available + $2, moved = 1
     WHERE product_id = $1 AND available + $2 BETWEEN 0 AND $3
 """
+
+_HAS_MOVED = "SELECT 1 FROM stock WHERE product_id = $1 AND moved = 1"
 
 _RECORD = """
     INSERT INTO stock_ledger (product_id, change, cause, order_id, created_at) VALUES ($1, $2, $3, $4, $5)
@@ -27,6 +29,11 @@ class Move(NamedTuple):
 
     product_id: str
     change: int
+
+
+async def has_moved(reading: Reading, product_id: str) -> bool:
+    """Whether it has, since the present version of the product was made."""
+    return await reading.fetch_one(_HAS_MOVED, product_id) is not None
 
 
 async def add(tx: Transaction, first: Sequence[Move], now: int) -> None:

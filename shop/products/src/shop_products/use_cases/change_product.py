@@ -1,5 +1,6 @@
 """Change what the catalogue says of a product, never its stock."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -17,10 +18,12 @@ class ChangeProduct:
     database: Database
     clock: Clock
 
-    async def __call__(self, product_id: str, changes: ProductChanges, *, only_at: int | None = None) -> Product:
+    async def __call__(
+        self, product_id: str, changes: ProductChanges, *, only_at: Collection[int] | None = None
+    ) -> Product:
         """The product as it is now; at the same version when nothing differs.
 
-        Raises `ProductNotFound`, and `VersionChanged` when it is not at version `only_at`.
+        Raises `ProductNotFound`, and `VersionChanged` when it is at none of the versions `only_at`.
         """
         now = to_millis(self.clock.now())
 
@@ -34,12 +37,12 @@ class ChangeProduct:
         return await settle_contention(self.database, change)
 
 
-async def product_at(tx: Transaction, product_id: str, only_at: int | None) -> Product:
-    """The product; raises `ProductNotFound`, and `VersionChanged` when it is not at version `only_at`."""
+async def product_at(tx: Transaction, product_id: str, only_at: Collection[int] | None) -> Product:
+    """The product; raises `ProductNotFound`, and `VersionChanged` when it is at none of the versions `only_at`."""
     product = await catalogue.find(tx, product_id)
     if product is None:
         raise ProductNotFound(product_id)
-    if only_at is not None and product.version != only_at:
+    if only_at is not None and product.version not in only_at:
         raise VersionChanged(product_id, product.version)
     return product
 

@@ -1,5 +1,6 @@
 """Take a product out of the catalogue. Orders and holds that have it go on."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from atoll.clock import Clock, to_millis
@@ -14,8 +15,8 @@ class HideProduct:
     database: Database
     clock: Clock
 
-    async def __call__(self, product_id: str, *, only_at: int | None = None) -> None:
-        """Raises `ProductNotFound`, and `VersionChanged` when it is not at version `only_at`."""
+    async def __call__(self, product_id: str, *, only_at: Collection[int] | None = None) -> None:
+        """Raises `ProductNotFound`, and `VersionChanged` when it is at none of the versions `only_at`."""
         now = to_millis(self.clock.now())
 
         async def hide(tx: Transaction) -> None:
