@@ -1,4 +1,4 @@
-"""`python -m shop_users`: the users service as a process of its own; `… admin create` beside it."""
+"""`python -m shop_users`: the users service as a process of its own; `… admin create` and `… keys list` beside it."""
 
 import sys
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 
 from atoll.clock import Clock, to_millis
-from atoll.identity.keys import KeyRing, SigningKey
+from atoll.identity.keys import KeyRing
 from atoll.identity.tokens import TOKEN_LIFETIME, TokenIssuer
 from atoll.observability.logging import get_logger
 from atoll.problems import Unavailable
 from atoll.storage import Database, DatabaseUnavailable
 from shop_users.store import signing_keys
+from shop_users.token_keys import TokenKey, signing
 
 log = get_logger()
 
@@ -22,7 +23,7 @@ class AccessTokens:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._private_key = ""
+        self._key: TokenKey | None = None
         self._issuer: TokenIssuer | None = None
 
     async def issue(self, user_id: str, roles: Iterable[str] = ()) -> str:
@@ -34,17 +35,16 @@ class AccessTokens:
 
     async def _look(self) -> None:
         """Find out whose turn it is. While the database is away, the key that was last seen goes on."""
-        now = to_millis(self._clock.now())
         try:
-            private_key = await self._database.read(lambda reading: signing_keys.signing(reading, now))
+            keys = await self._database.read(signing_keys.every)
         except DatabaseUnavailable as error:
             log.warning("cannot look for the key that signs", reason=str(error))
             return
-        if private_key is not None and private_key != self._private_key:
-            self._use(private_key)
+        key = signing(keys, to_millis(self._clock.now()))
+        if key is not None and (self._key is None or key.private_key != self._key.private_key):
+            self._use(key)
 
-    def _use(self, private_key: str) -> None:
-        key = SigningKey.from_json(private_key)
-        self._private_key = private_key
-        self._issuer = TokenIssuer(KeyRing([key]), lifetime=self.lifetime, clock=self._clock)
+    def _use(self, key: TokenKey) -> None:
+        self._key = key
+        self._issuer = TokenIssuer(KeyRing([key.signing_key]), lifetime=self.lifetime, clock=self._clock)
         log.info("access tokens are signed with this key now", kid=key.kid)

@@ -12,6 +12,7 @@ from atoll.settings import SettingsInvalid, load_settings
 from atoll.storage import DatabaseError, open_database
 from shop_contracts.users import EmailAddress, User
 from shop_users.app import migrated
+from shop_users.key_commands import keys
 from shop_users.passwords import Passwords
 from shop_users.settings import UsersSettings
 from shop_users.use_cases.make_admin import NAME, MakeAdmin
@@ -22,6 +23,9 @@ PASSWORD_LENGTHS = range(8, 129)
 @click.group()
 def commands() -> None:
     """The users service. Without a command it is started."""
+
+
+commands.add_command(keys)
 
 
 @commands.group()

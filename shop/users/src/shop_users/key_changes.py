@@ -3,7 +3,7 @@
 from atoll.identity.keys import SigningKey
 from atoll.storage import Transaction
 from shop_users.store import signing_keys
-from shop_users.token_keys import TokenKey, outlived, signing, standing_ready
+from shop_users.token_keys import TokenKey, outlived, signing, standing_ready, waiting
 
 
 async def fill_places(tx: Transaction, now: int) -> None:
@@ -15,12 +15,12 @@ async def fill_places(tx: Transaction, now: int) -> None:
 
 
 async def sign_with_next(tx: Transaction, now: int) -> None:
-    """Sign with the key that stands ready, or with a new one, from now on, whether everyone knows it or not."""
-    ready = standing_ready(await signing_keys.every(tx), now)
-    if ready is None:
-        await signing_keys.add(tx, SigningKey.generate(), published_at=now, signs_from=now)
+    """Sign with the key that has waited longest, or with a new one, from now on, whether everyone knows it or not."""
+    ready = waiting(await signing_keys.every(tx), now)
+    if ready:
+        await signing_keys.let_sign(tx, ready[0].number, now)
     else:
-        await signing_keys.let_sign(tx, ready.number, now)
+        await signing_keys.add(tx, SigningKey.generate(), published_at=now, signs_from=now)
 
 
 async def begin_rotation(tx: Transaction, now: int) -> TokenKey:

@@ -38,7 +38,7 @@ from shop_users.use_cases.sign_in import SignIn
 from shop_users.use_cases.sign_out import SignOut
 
 NEVER_STORED = {"Cache-Control": "no-store"}
-STORED_FOR_A_WHILE = {"Cache-Control": "public, max-age=300"}
+STORED_FOR_A_WHILE = {"Cache-Control": "public, max-age=60"}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from atoll.observability.logging import get_logger
 from atoll.storage import DatabaseUnavailable
 from shop_users.use_cases.tend_keys import TendKeys
 
-PAUSE = 60.0
+PAUSE = 300.0
 """Seconds between two looks; what is due may wait that long."""
 
 log = get_logger()

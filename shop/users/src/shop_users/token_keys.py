@@ -13,6 +13,7 @@ All moments are milliseconds since 1970, as `atoll.clock.to_millis` has them.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import Final
 
@@ -28,14 +29,18 @@ STAYS: Final = (TOKEN_LIFETIME + 2 * CLOCK_SKEW) * 1000
 """How long a key stays published when it signs no more: the life of its last token, as the slowest clocks see it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TokenKey:
-    """A key and its times; `signs_from` is None until it is known when."""
+    """A key, as JSON, and its times; `signs_from` is None until it is known when."""
 
     number: int
-    signing_key: SigningKey = field(compare=False)
+    private_key: str = field(repr=False)
     published_at: int
     signs_from: int | None
+
+    @cached_property
+    def signing_key(self) -> SigningKey:
+        return SigningKey.from_json(self.private_key)
 
     @property
     def kid(self) -> str:
@@ -57,15 +62,23 @@ class KeyUnknown(LookupError):
 
 
 def signing(keys: Sequence[TokenKey], now: int) -> TokenKey | None:
-    """The key that signs now: the one that began last."""
+    """The key that signs now: the one that began last.
+
+    Where a clock is behind, no key may have begun; then it is the one that begins first.
+    """
     begun = _begun(keys, now)
-    return begun[-1] if begun else None
+    return begun[-1] if begun else min(keys, key=lambda key: (key.begins, key.number), default=None)
+
+
+def waiting(keys: Sequence[TokenKey], now: int) -> list[TokenKey]:
+    """The keys that have not begun to sign, the one that has been published longest first."""
+    return sorted((key for key in keys if key.begins > now), key=lambda key: (key.published_at, key.number))
 
 
 def standing_ready(keys: Sequence[TokenKey], now: int) -> TokenKey | None:
-    """The key that signs next: the one that has been published longest of those that have not begun."""
-    waiting = [key for key in keys if key.begins > now]
-    return min(waiting, key=lambda key: key.published_at, default=None)
+    """The key that signs next."""
+    current = signing(keys, now)
+    return next((key for key in waiting(keys, now) if key != current), None)
 
 
 def outlived(keys: Sequence[TokenKey], now: int) -> list[TokenKey]:

@@ -8,12 +8,6 @@ _TAKE_TURN = "UPDATE signing_key_changes SET changes = changes + 1 WHERE id = 1"
 
 _EVERY = "SELECT number, private_key, published_at, signs_from FROM signing_keys ORDER BY number"
 
-_SIGNING = """
-    SELECT private_key FROM signing_keys WHERE signs_from <= $1
-    ORDER BY signs_from DESC, number DESC
-    LIMIT 1
-"""
-
 _ADD = """
     INSERT INTO signing_keys (number, private_key, published_at, signs_from)
     SELECT COALESCE(MAX(number), 0) + 1, $1, $2, $3 FROM signing_keys
@@ -27,16 +21,7 @@ async def take_turn(tx: Transaction) -> None:
 
 async def every(reading: Reading) -> list[TokenKey]:
     """All keys that are published."""
-    return [
-        TokenKey(number, SigningKey.from_json(private_key), published_at, signs_from)
-        for number, private_key, published_at, signs_from in await reading.fetch_all(_EVERY)
-    ]
-
-
-async def signing(reading: Reading, now: int) -> str | None:
-    """The key that signs now, as JSON; the same one as `token_keys.signing` finds, for less work."""
-    row = await reading.fetch_one(_SIGNING, now)
-    return None if row is None else row[0]
+    return [TokenKey(*row) for row in await reading.fetch_all(_EVERY)]
 
 
 async def add(tx: Transaction, key: SigningKey, published_at: int, signs_from: int | None) -> None:
