@@ -1,6 +1,6 @@
 """What of a head is passed on, and whose request it is."""
 
-from atoll.gateway.client_address import TrustedProxies
+from atoll.client_address import TrustedProxies
 from atoll.gateway.rewriting import answer_fields, request_fields
 from atoll.gateway.trace import Tracer, trace_id_of
 from atoll.http1.request_head import RequestFields

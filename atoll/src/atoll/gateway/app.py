@@ -9,13 +9,13 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from atoll.calls import ServiceClient
+from atoll.client_address import TrustedProxies
 from atoll.clock import Clock, SystemClock
 from atoll.discovery.configured import ConfiguredDirectory
 from atoll.discovery.directory import Directory
 from atoll.endpoints import Content, Route
 from atoll.gateway.access_log import AccessLog
 from atoll.gateway.bookkeeping import Bookkeeping
-from atoll.gateway.client_address import TrustedProxies
 from atoll.gateway.gateway import Gateway
 from atoll.gateway.routes import RoutesInvalid, RoutingTable
 from atoll.gateway.settings import GATEWAY, GatewaySettings, addresses_in

@@ -4,9 +4,9 @@ import itertools
 import secrets
 from collections.abc import Callable
 
+from atoll.client_address import TrustedProxies
 from atoll.clock import Clock
 from atoll.gateway.bookkeeping import Bookkeeping
-from atoll.gateway.client_address import TrustedProxies
 from atoll.gateway.own_answers import problem_answer
 from atoll.gateway.proxy_exchange import ProxyExchange
 from atoll.gateway.routes import RoutingTable

@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from atoll.gateway.client_address import TrustedProxies
+from atoll.client_address import TrustedProxies
 from atoll.settings import Port, ServiceSettings, Setting, http_url
 
 GATEWAY = "gateway"

@@ -1,7 +1,7 @@
 """What is known of one request."""
 
 from atoll.calls.upstreams import Upstream
-from atoll.gateway.client_address import TrustedProxies
+from atoll.client_address import TrustedProxies
 from atoll.gateway.routes import Route
 from atoll.gateway.trace import trace_id_of
 from atoll.http1.request_head import RequestHead
