@@ -13,7 +13,6 @@ from atoll.settings import ServiceSettings
 from atoll.testing.asgi import AppClient
 from atoll.testing.scripted_server import Peer, ScriptedServer, answer_all
 
-
 COUNT = "http_client_request_duration_seconds_count"
 
 
