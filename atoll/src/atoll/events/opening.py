@@ -1,0 +1,17 @@
+"""From the address of a broker to the adapter that speaks to it."""
+
+from atoll.clock import Clock
+from atoll.events.broker import Broker
+
+
+def open_broker(url: str, *, clock: Clock | None = None) -> Broker:
+    """The broker at `url`, to be entered before use; nothing is opened yet.
+
+    `valkey://host:port`, `valkeys://…` with TLS, `redis://…`, `rediss://…`, or `unix:///path`. ValueError says what is
+    wrong with any other URL. (A broker within the process has no address: share one `MemoryBroker`.)
+    """
+    try:
+        from atoll.events.valkey import ValkeyBroker
+    except ModuleNotFoundError as error:
+        raise ValueError("A broker needs redis-py; install it with: pip install 'atoll[valkey]'.") from error
+    return ValkeyBroker(url, clock=clock)

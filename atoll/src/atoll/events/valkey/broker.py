@@ -1,0 +1,96 @@
+"""The broker port, on one server."""
+
+from collections.abc import Collection, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from atoll.clock import Clock, SystemClock
+from atoll.events.broker import Mark, Message
+from atoll.events.valkey.answers import groups_in, run_id
+from atoll.events.valkey.groups import is_missing, new_epoch
+from atoll.events.valkey.keys import Keys
+from atoll.events.valkey.server import CommandRefused, Server
+from atoll.events.valkey.subscription import ValkeySubscription
+from atoll.events.valkey.trimming import Trimming
+
+_FIELD = b"event"
+
+
+class ValkeyBroker:
+    """`url` is `valkey://[user:password@]host[:port]`, `valkeys://…` for TLS, or `unix:///path`; `redis` will do too.
+
+    Options of redis-py may follow, such as `?ssl_ca_certs=/etc/ca.pem`. ValueError says what is wrong with any other
+    address. Systems that share a server differ in their `namespace`.
+    """
+
+    def __init__(self, url: str, *, namespace: str = "atoll", clock: Clock | None = None) -> None:
+        self._server = Server(url)
+        self._keys = Keys(namespace)
+        self._clock = clock or SystemClock()
+        self._trimming = Trimming(self._server, self._clock)
+
+    def __repr__(self) -> str:
+        return f"<ValkeyBroker {self._server!r}>"
+
+    async def publish(self, messages: Sequence[Message]) -> Mark:
+        additions = [("XADD", self._keys.stream(topic), "*", _FIELD, body) for topic, body in messages]
+        *_, epoch, info = await self._server.run_all([*additions, *self._asking_for_mark()])
+        await self._trimming.seen({self._keys.stream(message.topic) for message in messages})
+        return await self._mark_of(epoch, info)
+
+    async def mark(self) -> Mark:
+        epoch, info = await self._server.run_all(self._asking_for_mark())
+        return await self._mark_of(epoch, info)
+
+    def subscribe(
+        self, group: str, topics: Collection[str], *, consumer: str, stale_after: float = 30.0
+    ) -> ValkeySubscription:
+        return ValkeySubscription(
+            self._server,
+            self._keys,
+            self._trimming,
+            self._clock,
+            group=group,
+            topics=sorted(topics),
+            consumer=consumer,
+            stale_after=stale_after,
+        )
+
+    async def backlog(self, group: str, topics: Collection[str]) -> Mapping[str, int]:
+        return {topic: await self._backlog(self._keys.stream(topic), group.encode()) for topic in topics}
+
+    async def check(self) -> None:
+        await self._server.run("PING")
+
+    async def __aenter__(self) -> Self:
+        """Connects only when it is used: a broker that is away keeps no service from starting."""
+        self._server.open()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._server.close()
+
+    def _asking_for_mark(self) -> list[tuple[str | bytes, ...]]:
+        return [("GET", self._keys.epoch), ("INFO", "server")]
+
+    async def _mark_of(self, epoch: bytes | None, info: bytes) -> Mark:
+        if epoch is None:
+            await self._server.run("SET", self._keys.epoch, new_epoch(), "NX")
+            epoch = await self._server.run("GET", self._keys.epoch)
+        return Mark((epoch or b"").decode(), run_id(info))
+
+    async def _backlog(self, stream: bytes, group: bytes) -> int:
+        """All of the stream when there is no such group yet."""
+        length: Any = await self._server.run("XLEN", stream)
+        try:
+            groups = {found.name: found for found in groups_in(await self._server.run("XINFO GROUPS", stream))}
+        except CommandRefused as refusal:
+            if not is_missing(refusal):
+                raise
+            return 0
+        if group not in groups:
+            return int(length)
+        facts = groups[group]
+        return facts.pending + (int(length) if facts.lag is None else facts.lag)
