@@ -6,7 +6,7 @@ from atoll.storage.database import StatementFailed
 
 TOKENS = re.compile(
     r"""
-      (?P<skipped> '(?:[^']|'')*' | "(?:[^"]|"")*" | --[^\n]* | /\*.*?\*/ )
+      (?P<skipped> '(?:[^']|'')*' | "(?:[^"]|"")*" | \$(?P<tag>[A-Za-z_]*)\$.*?\$(?P=tag)\$ | --[^\n]* | /\*.*?\*/ )
     | \$(?P<parameter>\d+)
     | (?P<end>;)
     | (?P<word>[A-Za-z_]\w*)

@@ -7,6 +7,8 @@ from atoll.clock import Clock
 from atoll.context import current
 from atoll.storage.database import DatabaseUnavailable
 
+TOO_LATE = "The deadline has passed; nothing more was asked of the database."
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -30,5 +32,5 @@ class Limits:
             return self.statement
         left = deadline - self.clock.monotonic()
         if left <= 0:
-            raise DatabaseUnavailable("The deadline has passed; nothing more was asked of the database.")
+            raise DatabaseUnavailable(TOO_LATE)
         return min(left, self.statement)

@@ -19,6 +19,7 @@ from atoll.clock import Clock
 from atoll.storage.database import DatabaseUnavailable
 from atoll.storage.postgres.connection import Connection
 from atoll.storage.postgres.errors import is_hopeless
+from atoll.storage.postgres.limits import TOO_LATE
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
@@ -68,6 +69,8 @@ class Pool:
         """A connection of one's own, to be released or mended; `DatabaseUnavailable` when there is none in time."""
         if self._is_closed:
             raise DatabaseUnavailable(CLOSED)
+        if give_up_at <= self._clock.monotonic():
+            raise DatabaseUnavailable(TOO_LATE)
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed:
