@@ -37,6 +37,11 @@ FAIL_COMMITS = """
         END LOOP;
     END $$
 """
+COUNT_OTHERS = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+"""
+
 TAKE = "UPDATE accounts SET balance = balance - 1 WHERE name = 'till'"
 
 LET_COMMIT = "DROP FUNCTION refuse() CASCADE"
@@ -102,10 +107,7 @@ async def balance(database: Database) -> int:
 
 async def sessions(database: Database, condition: str) -> int:
     """How many sessions of others in the same database are in that condition."""
-    row = await database.fetch_one(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        f" AND backend_type = 'client backend' AND {condition}"  # noqa: S608 - ours
-    )
+    row = await database.fetch_one(f"{COUNT_OTHERS} AND {condition}")
     assert row is not None
     return int(row[0])
 
