@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Iterable
+from functools import lru_cache
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -25,7 +26,7 @@ class TrustedProxies:
             if not self._trusts(address):
                 break
             candidate = named.strip()
-            if not _is_address(candidate):
+            if not is_address(candidate):
                 break
             address = candidate
         return address
@@ -34,12 +35,29 @@ class TrustedProxies:
         return any(_parsed(address) in network for network in self._networks)
 
 
+def network_of(address: str) -> str:
+    """Whom to count for an address: an IPv4 address itself, the /64 of an IPv6 one.
+
+    A /64 is the least that one customer is given (RFC 6177), with 2 to the power of 64 addresses to choose from.
+    """
+    return address if ":" not in address else _ipv6_network(address)
+
+
+@lru_cache(maxsize=10_000)
+def _ipv6_network(address: str) -> str:
+    parsed = _parsed(address.partition("%")[0])
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))
+
+
 def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     parsed = ipaddress.ip_address(address)
     return (isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped) or parsed
 
 
-def _is_address(text: str) -> bool:
+def is_address(text: str) -> bool:
+    """Whether it is an IPv4 or IPv6 address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:

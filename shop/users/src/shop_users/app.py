@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from atoll.client_address import TrustedProxies
 from atoll.clock import Clock, SystemClock
 from atoll.idempotency import Forgetting, OncePerKey
 from atoll.identity.jwks import JwksKeySource
@@ -12,16 +13,19 @@ from atoll.identity.service_authenticator import ServiceAuthenticator
 from atoll.identity.service_credential import ServiceTokenVerifier
 from atoll.identity.tokens import TokenVerifier
 from atoll.ids import NewId, uuid7
+from atoll.limits.limiter import LocalLimiter
 from atoll.neighbours import Neighbours
 from atoll.service import Service
 from atoll.storage import Database, load_migrations, open_database
 from shop_contracts.users import EmailAddress
 from shop_users.access_tokens import AccessTokens
+from shop_users.callers import Callers
 from shop_users.last_known import LastKnown
 from shop_users.passwords import Passwords
 from shop_users.ports import Orders
 from shop_users.routes import Routes
 from shop_users.settings import UsersSettings
+from shop_users.sign_in_limits import SignInLimits
 from shop_users.tending import Tending
 from shop_users.upstreams import OrdersOverHttp
 from shop_users.use_cases.change_user import ChangeUser
@@ -57,15 +61,17 @@ def create_app(
     publish_keys = PublishKeys(database)
     keys = JwksKeySource(publish_keys, clock=clock)
     tend_keys = TendKeys(database, clock, max_age=timedelta(days=settings.token_key_days))
+    limits = SignInLimits(LocalLimiter(clock))
     routes = Routes(
+        callers=Callers(TrustedProxies(settings.gateway_networks)),
         once_per_key=OncePerKey(database, clock, secret=settings.service_secret.reveal().encode()),
         register=Register(database, passwords, clock, new_id),
-        sign_in=SignIn(database, passwords, access_tokens, clock, new_id),
+        sign_in=SignIn(database, passwords, limits, access_tokens, clock, new_id),
         refresh=Refresh(database, access_tokens, clock),
         sign_out=SignOut(database),
         read_user=ReadUser(database, orders, LastKnown()),
         list_users=ListUsers(database),
-        change_user=ChangeUser(database, passwords, clock),
+        change_user=ChangeUser(database, passwords, limits, clock),
         delete_user=DeleteUser(database),
         publish_keys=publish_keys,
     )

@@ -5,6 +5,7 @@ Problem
 ├── RefreshRefused 401     the refresh token is unknown, expired or used
 ├── UserNotFound 404       no such account, or none of the caller's business
 ├── EmailTaken 409
+├── TooManyWrongGuesses 429
 └── InvalidFields 422
     ├── CommonPassword
     └── WrongCurrentPassword
@@ -13,7 +14,7 @@ Problem
 from typing import Final, NamedTuple
 
 from atoll.identity.principal import Principal
-from atoll.problems import Conflict, FieldMistake, InvalidFields, NotFound, Unauthenticated
+from atoll.problems import Conflict, FieldMistake, InvalidFields, NotFound, TooManyRequests, Unauthenticated
 from shop_contracts.users import User
 
 ADMIN: Final = "admin"
@@ -60,6 +61,19 @@ class EmailTaken(Conflict):
     def __init__(self, email: str) -> None:
         super().__init__(f"There is an account with the address {email} already")
         self.email = email
+
+
+class TooManyWrongGuesses(TooManyRequests):
+    """Too many passwords were wrong, for this account from this address, or from this address, or for this account.
+    Whoever signs in from an address of before is not kept out by what was tried elsewhere.
+
+    What to do: wait for as many seconds as `Retry-After` says.
+    """
+
+    def __init__(self, *, retry_after: int) -> None:
+        sentence = "Too many passwords were wrong; please wait before you try again."
+        super().__init__(sentence, headers={"Retry-After": str(max(1, retry_after))})
+        self.retry_after = retry_after
 
 
 class CommonPassword(InvalidFields):

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from atoll.endpoints import Admin, Query, Reply, Route
+from atoll.endpoints import Admin, Query, Reply, Request, Route
 from atoll.idempotency import Asked, IdempotencyKey, KeyUsedDifferently, OncePerKey
 from atoll.identity.keys import JWKS_PATH, JwksDocument
 from atoll.identity.principal import Principal
+from atoll.wire import StrictModel
 from shop_contracts.users import (
     Credentials,
     NewUser,
@@ -18,10 +19,12 @@ from shop_contracts.users import (
     UserPage,
     UserWithOrders,
 )
+from shop_users.callers import Callers
 from shop_users.domain import (
     CommonPassword,
     EmailTaken,
     RefreshRefused,
+    TooManyWrongGuesses,
     UserNotFound,
     WrongCredentials,
     WrongCurrentPassword,
@@ -41,8 +44,16 @@ NEVER_STORED = {"Cache-Control": "no-store"}
 STORED_FOR_A_WHILE = {"Cache-Control": "public, max-age=60"}
 
 
+class NoQuery(StrictModel):
+    """No query at all, for handlers that are given the request."""
+
+
+Nothing = Annotated[NoQuery, Query()]
+
+
 @dataclass(frozen=True)
 class Routes:
+    callers: Callers
     once_per_key: OncePerKey
     register: Register
     sign_in: SignIn
@@ -57,14 +68,14 @@ class Routes:
     def table(self) -> Sequence[Route]:
         """Everything this service answers."""
         opened = (EmailTaken, CommonPassword, KeyUsedDifferently)
-        changed = (UserNotFound, EmailTaken, CommonPassword, WrongCurrentPassword)
+        changed = (UserNotFound, EmailTaken, CommonPassword, WrongCurrentPassword, TooManyWrongGuesses)
         return (
             Route("POST", "/users", self.post_user, status=201, problems=opened),
             Route("GET", "/users", self.get_users),
             Route("GET", "/users/{user_id}", self.get_user, problems=[UserNotFound]),
             Route("PATCH", "/users/{user_id}", self.patch_user, problems=changed),
             Route("DELETE", "/users/{user_id}", self.remove_user, problems=[UserNotFound]),
-            Route("POST", "/auth/login", self.post_login, problems=[WrongCredentials]),
+            Route("POST", "/auth/login", self.post_login, problems=[WrongCredentials, TooManyWrongGuesses]),
             Route("POST", "/auth/refresh", self.post_refresh, problems=[RefreshRefused]),
             Route("POST", "/auth/logout", self.post_logout),
             Route("GET", JWKS_PATH, self.get_keys),
@@ -89,19 +100,21 @@ class Routes:
         """
         return await self.read_user(user_id, caller, with_orders=include == "orders")
 
-    async def patch_user(self, user_id: str, wanted: UserChanges, caller: Principal) -> User:
+    async def patch_user(
+        self, user_id: str, wanted: UserChanges, caller: Principal, request: Request, _query: Nothing
+    ) -> User:
         """Change an account."""
         refuse_strangers(caller, user_id)
-        return await self.change_user(user_id, wanted, by=caller)
+        return await self.change_user(user_id, wanted, by=caller, place=self.callers.place(request))
 
     async def remove_user(self, user_id: str, caller: Principal) -> User:
         """Delete an account."""
         refuse_strangers(caller, user_id)
         return await self.delete_user(user_id)
 
-    async def post_login(self, given: Credentials) -> Reply[SignedIn]:
+    async def post_login(self, given: Credentials, request: Request, _query: Nothing) -> Reply[SignedIn]:
         """Sign in."""
-        return Reply(await self.sign_in(given), headers=NEVER_STORED)
+        return Reply(await self.sign_in(given, self.callers.place(request)), headers=NEVER_STORED)
 
     async def post_refresh(self, given: RefreshToken) -> Reply[SignedIn]:
         """Get new tokens for a refresh token, once."""

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from atoll.client_address import TrustedProxies
 from atoll.settings import Port, Secret, ServiceSettings, Setting, http_url
 from shop_contracts.users import EmailAddress
 
@@ -18,6 +19,12 @@ class UsersSettings(ServiceSettings, frozen=True, kw_only=True):
         Secret | None,
         Setting("The first administrator's password; with it, the account is made at the start if it is missing."),
     ] = None
+    gateway_networks: Annotated[
+        tuple[str, ...],
+        Setting(
+            "Networks in which the gateway is: from there alone X-Forwarded-For is believed.", check=TrustedProxies
+        ),
+    ] = ("127.0.0.0/8", "::1/128")
     orders_url: Annotated[
         str | None,
         Setting("A fixed address of orders, over the registry.", aliases=("ORDER_SERVICE_URL",), check=http_url),

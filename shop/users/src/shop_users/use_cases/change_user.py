@@ -10,7 +10,8 @@ from atoll.storage import Database, Transaction, UniqueViolated
 from shop_contracts.users import User, UserChanges
 from shop_users.domain import EmailTaken, UserNotFound, WrongCurrentPassword
 from shop_users.passwords import Passwords, refuse_common
-from shop_users.store import accounts, refresh_tokens
+from shop_users.sign_in_limits import SignInLimits
+from shop_users.store import accounts, known_addresses, refresh_tokens
 from shop_users.store.accounts import Changes
 
 
@@ -18,24 +19,26 @@ from shop_users.store.accounts import Changes
 class ChangeUser:
     database: Database
     passwords: Passwords
+    limits: SignInLimits
     clock: Clock
 
-    async def __call__(self, user_id: str, wanted: UserChanges, *, by: Principal) -> User:
-        """The user as it is now. A new password ends every sign-in.
+    async def __call__(self, user_id: str, wanted: UserChanges, *, by: Principal, place: str) -> User:
+        """The user as it is now. A new password ends every sign-in, and no address is known any more.
 
-        Raises `UserNotFound`, `EmailTaken`, `CommonPassword`, and `WrongCurrentPassword` when users change
-        their own without it.
+        Raises `UserNotFound`, `EmailTaken`, `CommonPassword`, and, when users change their own password without the
+        one that it is, `WrongCurrentPassword` or `TooManyWrongGuesses`.
         """
         changes = Changes(
             name=None if wanted.name is UNSET else wanted.name,
             email=None if wanted.email is UNSET else wanted.email,
-            password_hash=await self._new_hash(user_id, wanted, by),
+            password_hash=await self._new_hash(user_id, wanted, by, place),
         )
         now = to_millis(self.clock.now())
 
         async def change(tx: Transaction) -> User | None:
             if changes.password_hash is not None:
                 await refresh_tokens.end_all_of(tx, user_id)
+                await known_addresses.forget_all_of(tx, user_id)
             return await accounts.change(tx, user_id, changes, now)
 
         try:
@@ -46,18 +49,20 @@ class ChangeUser:
             raise UserNotFound(user_id)
         return user
 
-    async def _new_hash(self, user_id: str, wanted: UserChanges, by: Principal) -> str | None:
+    async def _new_hash(self, user_id: str, wanted: UserChanges, by: Principal, place: str) -> str | None:
         if wanted.password is UNSET:
             return None
         refuse_common(wanted.password)
         if by.subject == user_id:
-            await self._check_current(user_id, wanted)
+            await self._check_current(user_id, wanted, place)
         return await self.passwords.hash(wanted.password)
 
-    async def _check_current(self, user_id: str, wanted: UserChanges) -> None:
+    async def _check_current(self, user_id: str, wanted: UserChanges, place: str) -> None:
         current = "" if wanted.current_password is UNSET else wanted.current_password
         kept = await self.database.read(lambda reading: accounts.find_hash(reading, user_id))
         if kept is None:
             raise UserNotFound(user_id)
-        if not await self.passwords.verify(current, kept):
-            raise WrongCurrentPassword
+        async with self.limits.guess(user_id, place, is_known=False) as was_wrong:
+            if not await self.passwords.verify(current, kept):
+                was_wrong()
+                raise WrongCurrentPassword

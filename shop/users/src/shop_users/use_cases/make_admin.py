@@ -9,7 +9,7 @@ from atoll.storage import Database, Transaction
 from shop_contracts.users import EmailAddress, User
 from shop_users.domain import ADMIN, Account
 from shop_users.passwords import Passwords, refuse_common
-from shop_users.store import accounts, refresh_tokens
+from shop_users.store import accounts, known_addresses, refresh_tokens
 
 NAME = "Administrator"
 
@@ -38,6 +38,7 @@ class MakeAdmin:
             user = await accounts.make_admin(tx, email, account.password_hash, now)
             assert user is not None  # noqa: S101 - the address is taken, so it is there
             await refresh_tokens.end_all_of(tx, user.id)
+            await known_addresses.forget_all_of(tx, user.id)
             return user
 
         return await self.database.transaction(make)
