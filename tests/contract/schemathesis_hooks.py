@@ -27,6 +27,8 @@ def filter_failure(
 
 
 def _is_beyond_schemas(response: Response) -> bool:
+    if response.status_code == 304:
+        return True  # nothing was refused: the client has it already
     problem = response.json()
     said = {problem["type"], *(mistake["detail"] for mistake in problem.get("errors", []))}
     return response.status_code == 422 and not BEYOND_SCHEMAS.isdisjoint(said)

@@ -55,7 +55,7 @@ orders    GET     /orders/{order_id}                     401      404      200  
 orders    GET     /orders/{order_id}/events              401      404      200      200      404
 orders    POST    /orders/{order_id}/cancel              401      404      200      200      404
 orders    PATCH   /orders/{order_id}/status              401      403      403      200      403
-orders    GET     /users/{user_id}/orders                401      404      200      200      404
+orders    GET     /users/{user_id}/orders                401      404      200      200      200
 
 every     GET     /health                                200      200      200      200      200
 every     GET     /ready                                 200      200      200      200      200

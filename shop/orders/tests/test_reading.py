@@ -33,6 +33,15 @@ async def test_administrators_and_services_see_every_order(
         assert (await client.get("/users/ann/orders")).json()["items"][0]["id"] == order_id
 
 
+async def test_services_only_read(ann: httpx2.AsyncClient, visitors: Any) -> None:
+    order_id = await placed(ann)
+    service = visitors.service("ann")
+    cancelled = await service.post(f"/orders/{order_id}/cancel")
+    followed = await service.get(f"/orders/{order_id}/events")
+
+    assert [404, 404] == [cancelled.status_code, followed.status_code]
+
+
 async def test_a_user_sees_their_own_orders_newest_first(ann: httpx2.AsyncClient, visitors: Any, clock: Any) -> None:
     ids = []
     for _ in range(3):
