@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DISTRIBUTIONS := atoll shop/contracts shop/users shop/products shop/orders shop/demo shop/importer shop/proof
 
-.PHONY: help run demo test check format bench lock clean
+.PHONY: help run demo test check format docs bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -26,6 +26,9 @@ check: .venv/tools ## lint, types and import rules
 format: .venv/tools ## sort imports and lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: .venv/tools ## write the pages of docs/ that come from the code
+	$(BIN)/python -m docs.generate
 
 bench: .venv/tools ## measure side by side with the peers that are installed
 	$(BIN)/python -m benchmarks

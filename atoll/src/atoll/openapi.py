@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document of a service, out of the same annotations that its handlers are served by."""
 
 import inspect
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
@@ -81,9 +82,20 @@ class _Schemas:
         except TypeError as error:
             raise HandlerMistake(f"A type of the routes has no JSON schema: {error}") from error
         self._by_type = dict(zip(distinct, schemas, strict=True))
+        for schema in self.components.values():
+            _speak_of_fields_by_their_names(schema)
 
     def of(self, type_: Any) -> Json:
         return dict(self._by_type[type_])
+
+
+_FIELD = re.compile(r"`([a-z0-9]+(?:_[a-z0-9]+)+)`")
+
+
+def _speak_of_fields_by_their_names(schema: Json) -> None:
+    """Docstrings say `user_id`, as Python does; who reads the document knows the field as `userId`."""
+    if "description" in schema:
+        schema["description"] = _FIELD.sub(lambda field: f"`{camel(field[1])}`", schema["description"])
 
 
 @dataclass(frozen=True, slots=True)
