@@ -1,10 +1,9 @@
-"""The orders service in this process: its own SQLite file, real tokens, and products at the door of `create_app`."""
+"""The orders service in this process: on each engine, real tokens, and products at the door of `create_app`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import TypeAlias
 
 import httpx2
@@ -152,14 +151,14 @@ def shelf(clock: ManualClock) -> Shelf:
 
 
 @pytest.fixture
-def new_service(clock: ManualClock, callers: Callers, shelf: Shelf, tmp_path: Path) -> NewService:
-    """Makes the service on the same file each time."""
+def new_service(clock: ManualClock, callers: Callers, shelf: Shelf, database_url: str) -> NewService:
+    """Makes the service on the same database each time."""
 
     def new_service() -> Service:
         return create_app(
             OrdersSettings(),
             clock=clock,
-            database=open_database(f"sqlite:///{tmp_path}/orders.db"),
+            database=open_database(database_url),
             authenticator=callers.authenticator("orders"),
             products=shelf,
         )
@@ -169,7 +168,7 @@ def new_service(clock: ManualClock, callers: Callers, shelf: Shelf, tmp_path: Pa
 
 @pytest.fixture
 def start_orders(new_service: NewService, callers: Callers) -> StartOrders:
-    """Starts the service on the same file each time: one after the other, or several at once."""
+    """Starts the service on the same database each time: one after the other, or several at once."""
 
     @asynccontextmanager
     async def start() -> AsyncIterator[Visitors]:
@@ -215,9 +214,20 @@ class Eventually:
             while not condition():
                 await self._go_on()
 
+    async def metric(self, client: httpx2.AsyncClient, name: str, holds: Callable[[float], bool]) -> None:
+        """Return when that holds for the metric's value."""
+        async with asyncio.timeout(10):
+            while not holds(await _metric(client, name)):
+                await self._go_on()
+
     async def _go_on(self) -> None:
         await self._clock.advance(0.1)
         await asyncio.sleep(0.001)
+
+
+async def _metric(client: httpx2.AsyncClient, name: str) -> float:
+    lines = (await client.get("/metrics")).text.splitlines()
+    return next(float(line.split()[-1]) for line in lines if line.startswith(name))
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx2
@@ -296,9 +295,9 @@ async def test_what_another_process_changes_is_told_as_well(
 
 
 async def test_an_order_from_before_changes_were_noted_is_told_as_it_is(
-    new_service: Any, callers: Callers, tmp_path: Path
+    new_service: Any, callers: Callers, database_url: str
 ) -> None:
-    async with open_database(f"sqlite:///{tmp_path}/orders.db") as database:
+    async with open_database(database_url) as database:
         await database.migrate(load_migrations("shop_orders")[:2])
         await database.transaction(lambda tx: tx.execute(AN_OLD_ORDER))
     async with (

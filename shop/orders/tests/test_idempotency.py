@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -140,10 +139,10 @@ async def test_a_key_is_kept_for_a_day_and_then_makes_a_new_order(ann: httpx2.As
 
 
 async def test_what_was_kept_before_the_table_changed_is_still_answered(
-    start_orders: Any, clock: Any, tmp_path: Path
+    start_orders: Any, clock: Any, database_url: str
 ) -> None:
     fingerprint = hashlib.sha256(b'[{"productId":"lamp","quantity":1}]').digest()
-    async with open_database(f"sqlite:///{tmp_path}/orders.db") as database:
+    async with open_database(database_url) as database:
         await database.migrate(load_migrations("shop_orders")[:1])
         values = (fingerprint, b'{"id":"as it was"}', to_millis(clock.now()))
         await database.transaction(lambda tx: tx.execute(KEPT_BEFORE, *values))

@@ -1,8 +1,7 @@
-"""The products service in this process: its own SQLite file, a clock that stands still, and real tokens."""
+"""The products service in this process: on each engine, a clock that stands still, and real tokens."""
 
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import TypeAlias
 
 import httpx2
@@ -43,7 +42,7 @@ class Ledger:
 
     async def of(self, product_id: str) -> list[tuple[int, str, str | None]]:
         """Change, cause and order of each row, in the order in which they were written."""
-        sql = "SELECT change, cause, order_id FROM stock_ledger WHERE product_id = $1 ORDER BY created_at, rowid"
+        sql = "SELECT change, cause, order_id FROM stock_ledger WHERE product_id = $1 ORDER BY number"
         return await self._database.fetch_all(sql, product_id)
 
     async def mismatches(self) -> list[Row]:
@@ -69,8 +68,8 @@ def callers(clock: Clock) -> Callers:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Database:
-    return open_database(f"sqlite:///{tmp_path}/products.db")
+def database(database_url: str) -> Database:
+    return open_database(database_url)
 
 
 @pytest.fixture

@@ -61,6 +61,17 @@ async def test_many_changes_at_once_are_all_there(admin: httpx2.AsyncClient, lam
     assert await ledger.mismatches() == []
 
 
+async def test_the_ledger_says_in_which_order_the_stock_has_moved(
+    admin: httpx2.AsyncClient, lamp: str, database: Database
+) -> None:
+    await asyncio.gather(*(change(admin, lamp, 1 if number % 2 else -1) for number in range(20)))
+    sql = "SELECT number, sum(change) OVER (ORDER BY number) FROM stock_ledger WHERE product_id = $1 ORDER BY number"
+    rows = await database.fetch_all(sql, lamp)
+
+    assert [*range(1, 22)] == [number for number, _ in rows]
+    assert all(available >= 0 for _, available in rows)
+
+
 async def test_the_schema_itself_refuses_less_than_nothing(database: Database, lamp: str) -> None:
     with pytest.raises(CheckViolated):
         await database.transaction(lambda tx: tx.execute("UPDATE stock SET available = -1 WHERE product_id = $1", lamp))

@@ -1,7 +1,6 @@
-"""The users service in this process: its own SQLite file, a clock that stands still, real hashes and tokens."""
+"""The users service in this process: on each engine, a clock that stands still, real hashes and tokens."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import httpx2
@@ -9,8 +8,7 @@ import pytest
 
 from atoll.calls import NoInstances
 from atoll.settings import Secret
-from atoll.storage import Database
-from atoll.storage.sqlite import SqliteDatabase
+from atoll.storage import Database, open_database
 from atoll.testing.clock import ManualClock
 from shop_contracts.orders import Order
 from shop_users.app import create_app
@@ -44,9 +42,15 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> UsersSettings:
+def database_engine() -> str:
+    """Hashing passwords takes its time; so both engines only where it matters."""
+    return "sqlite"
+
+
+@pytest.fixture
+def settings(database_url: str) -> UsersSettings:
     return UsersSettings(
-        database_url=f"sqlite:///{tmp_path}/users.db",
+        database_url=database_url,
         admin_email=ADMIN["email"],
         admin_password=Secret(ADMIN["password"]),
     )
@@ -54,7 +58,7 @@ def settings(tmp_path: Path) -> UsersSettings:
 
 @pytest.fixture
 def database(settings: UsersSettings) -> Database:
-    return SqliteDatabase(settings.database_url.removeprefix("sqlite:///"), lock_timeout=0.3)
+    return open_database(settings.database_url)
 
 
 @pytest.fixture

@@ -1,24 +1,27 @@
 """Who sees and changes which account."""
 
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
-import apsw
 import httpx2
 import pytest
 
 from atoll.identity.service_credential import ServiceCredential
 from atoll.settings import ServiceSettings
-from atoll.storage import Database
 from atoll.testing.clock import ManualClock
+from atoll.testing.database_fixtures import ENGINES
 
 Registered: TypeAlias = Callable[..., Awaitable[dict[str, Any]]]
 SignedIn: TypeAlias = Callable[..., Awaitable[httpx2.AsyncClient]]
 
 PASSWORD = "correct horse battery"
 NEW_PASSWORD = "another horse, another battery"
+
+
+@pytest.fixture(params=ENGINES)
+def database_engine(request: pytest.FixtureRequest) -> str:
+    engine: str = request.param
+    return engine
 
 
 async def test_users_see_their_own_account_as_it_was_answered_at_first(
@@ -186,23 +189,3 @@ async def test_a_mistake_in_the_query_is_told(admin: httpx2.AsyncClient, query: 
     answer = await admin.get(f"/users?{query}")
 
     assert answer.status_code == 422
-
-
-async def test_a_database_that_cannot_be_written_is_told_as_such(
-    database: Database, tmp_path: Path, anyone: httpx2.AsyncClient
-) -> None:
-    with held_by_another(tmp_path / "users.db"):
-        answer = await anyone.post("/users", json={"name": "Ann", "email": "ann@example.com", "password": PASSWORD})
-
-    assert answer.status_code == 503
-    assert "Retry-After" in answer.headers
-
-
-@contextmanager
-def held_by_another(path: Path) -> Iterator[None]:
-    """The write lock of the file is taken, as by a program that hangs."""
-    other = apsw.Connection(str(path))
-    other.set_busy_timeout(5000)
-    other.execute("BEGIN IMMEDIATE")
-    yield
-    other.close()

@@ -11,10 +11,17 @@ import pytest
 from atoll import wire
 from atoll.storage import Database
 from atoll.testing.clock import ManualClock
+from atoll.testing.database_fixtures import ENGINES
 
 ANN = {"name": "Ann", "email": "ann@example.com", "password": "correct horse battery"}
 BOB = ANN | {"name": "Bob", "email": "bob@example.com"}
 DAY = timedelta(days=1)
+
+
+@pytest.fixture(params=ENGINES)
+def database_engine(request: pytest.FixtureRequest) -> str:
+    engine: str = request.param
+    return engine
 
 
 async def register(anyone: httpx2.AsyncClient, body: Any = ANN, key: str = "k") -> httpx2.Response:

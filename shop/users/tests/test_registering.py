@@ -7,8 +7,15 @@ import httpx2
 import pytest
 
 from atoll.storage import Database
+from atoll.testing.database_fixtures import ENGINES
 
 ANN = {"name": "Ann", "email": "Ann@Example.com", "password": "correct horse battery"}
+
+
+@pytest.fixture(params=ENGINES)
+def database_engine(request: pytest.FixtureRequest) -> str:
+    engine: str = request.param
+    return engine
 
 
 async def test_a_new_user_is_answered_without_the_password(anyone: httpx2.AsyncClient) -> None:

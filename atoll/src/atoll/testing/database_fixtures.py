@@ -31,9 +31,16 @@ def postgres_url(postgres_server_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(params=ENGINES)
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database, once on each engine."""
-    if request.param == "postgresql":
+def database_engine(request: pytest.FixtureRequest) -> str:
+    """Each engine in turn; tests that have no need of both define this fixture anew."""
+    engine: str = request.param
+    return engine
+
+
+@pytest.fixture
+def database_url(database_engine: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database on `database_engine`."""
+    if database_engine == "postgresql":
         url: str = request.getfixturevalue("postgres_url")
         return url
     return f"sqlite:///{tmp_path}/test.db"

@@ -479,8 +479,7 @@ async def without_checks(shop: SmallShop) -> None:
     """The table of stock as somebody may have made it who did not think of CHECK."""
 
     async def make_anew(tx: Transaction) -> None:
-        await tx.execute("CREATE TABLE unchecked (product_id TEXT NOT NULL PRIMARY KEY, available BIGINT NOT NULL)")
-        await tx.execute("INSERT INTO unchecked SELECT product_id, available FROM stock")
+        await tx.execute("CREATE TABLE unchecked AS SELECT * FROM stock")
         await tx.execute("DROP TABLE stock")
         await tx.execute("ALTER TABLE unchecked RENAME TO stock")
 

@@ -7,20 +7,21 @@ from atoll.storage.database import Reading, Transaction
 from shop_contracts.products import MAX_STOCK, ReservedLine
 from shop_products.domain import StockCause, in_product_order
 
-_ADD = "INSERT INTO stock (product_id, available, moved) VALUES ($1, $2, 0)"
+_ADD = "INSERT INTO stock (product_id, available, moved, moves) VALUES ($1, $2, 0, $3)"
 
 # The CHECK of the schema refuses the one that would go below zero.
-_MOVE = "UPDATE stock SET available = available + $2, moved = 1 WHERE product_id = $1"
+_MOVE = "UPDATE stock SET available = available + $2, moved = 1, moves = moves + 1 WHERE product_id = $1"
 
 _MOVE_WITHIN_BOUNDS = """
-    UPDATE stock SET available = available + $2, moved = 1
+    UPDATE stock SET available = available + $2, moved = 1, moves = moves + 1
     WHERE product_id = $1 AND available + $2 BETWEEN 0 AND $3
 """
 
 _HAS_MOVED = "SELECT 1 FROM stock WHERE product_id = $1 AND moved = 1"
 
 _RECORD = """
-    INSERT INTO stock_ledger (product_id, change, cause, order_id, created_at) VALUES ($1, $2, $3, $4, $5)
+    INSERT INTO stock_ledger (product_id, change, cause, order_id, created_at, number)
+    SELECT product_id, $2, $3, $4, $5, moves FROM stock WHERE product_id = $1
 """
 
 
@@ -38,7 +39,7 @@ async def has_moved(reading: Reading, product_id: str) -> bool:
 
 async def add(tx: Transaction, first: Sequence[Move], now: int) -> None:
     """Begin to keep the stock of new products."""
-    await tx.execute_many(_ADD, first)
+    await tx.execute_many(_ADD, [(*move, int(move.change != 0)) for move in first])
     await _record(tx, [move for move in first if move.change], StockCause.ADDED, None, now)
 
 

@@ -106,12 +106,12 @@ _ARTICLES = """
     FROM products p LEFT JOIN stock s ON s.product_id = p.id
 """
 
-# rowid: SQLite's order of writing, and the ledger has no other; PostgreSQL will need a column for it.
-_MOVES = "SELECT product_id, change, cause, order_id FROM stock_ledger ORDER BY rowid"
+_MOVES = "SELECT product_id, change, cause, order_id FROM stock_ledger ORDER BY product_id, number"
 
+# One transaction moves each product of an order once: so those that belong together are each product's first, second …
 _MOVES_BY_ORDER = """
-    SELECT product_id, change, cause, order_id FROM stock_ledger
-    WHERE order_id IS NOT NULL ORDER BY order_id, rowid
+    SELECT product_id, change, cause, order_id FROM stock_ledger WHERE order_id IS NOT NULL
+    ORDER BY order_id, row_number() OVER (PARTITION BY order_id, product_id ORDER BY number), cause, product_id
 """
 
 _HOLDS = "SELECT order_id, state, lines, expires_at FROM reservations ORDER BY order_id"
@@ -135,13 +135,13 @@ async def articles(products: ReadOnlyDatabase) -> AsyncIterator[Article]:
 
 
 async def moves(products: ReadOnlyDatabase) -> AsyncIterator[Move]:
-    """The ledger, in the order in which it was written."""
+    """The ledger, product by product, each in the order in which it was written."""
     async for row in products.stream(_MOVES):
         yield Move(*row)
 
 
 async def moves_by_order(products: ReadOnlyDatabase) -> AsyncIterator[Move]:
-    """The rows of the ledger that an order has caused, by order, and then as they were written."""
+    """The rows of the ledger that an order has caused, by order, and then transaction by transaction."""
     async for row in products.stream(_MOVES_BY_ORDER):
         yield Move(*row)
 

@@ -4,10 +4,8 @@ from typing import NamedTuple
 
 from atoll.storage import Transaction
 
-_BEGIN = """
-    INSERT INTO refresh_tokens (digest, family, user_id, expires_at)
-    SELECT $1, $2, id, $4 FROM users WHERE id = $3 AND password_hash = $5
-"""
+# Changes nothing, but from here on to the end of the transaction nobody else changes the password either.
+_HOLD_ACCOUNT = "UPDATE users SET password_hash = password_hash WHERE id = $1 AND password_hash = $2"
 
 _ADD = "INSERT INTO refresh_tokens (digest, family, user_id, expires_at) VALUES ($1, $2, $3, $4)"
 
@@ -17,7 +15,9 @@ _USE = """
     RETURNING family, user_id
 """
 
-_END_FAMILY = "DELETE FROM refresh_tokens WHERE family = (SELECT family FROM refresh_tokens WHERE digest = $1)"
+_FAMILY = "SELECT family FROM refresh_tokens WHERE digest = $1"
+
+_END_FAMILY = "DELETE FROM refresh_tokens WHERE family = $1"
 
 _END_ALL = "DELETE FROM refresh_tokens WHERE user_id = $1"
 
@@ -35,7 +35,10 @@ async def begin_family(
     tx: Transaction, digest: str, family: str, user_id: str, *, expires_at: int, password_hash: str
 ) -> bool:
     """The first token of a family; False when the password has been changed, or the account deleted, meanwhile."""
-    return await tx.execute(_BEGIN, digest, family, user_id, expires_at, password_hash) == 1
+    if await tx.execute(_HOLD_ACCOUNT, user_id, password_hash) == 0:
+        return False
+    await add(tx, digest, Used(family, user_id), expires_at=expires_at)
+    return True
 
 
 async def add(tx: Transaction, digest: str, used: Used, *, expires_at: int) -> None:
@@ -51,14 +54,22 @@ async def use(tx: Transaction, digest: str, now: int) -> Used | None:
 
 async def end_family_of(tx: Transaction, digest: str) -> None:
     """No token of that family is good any more."""
-    await tx.execute(_END_FAMILY, digest)
+    row = await tx.fetch_one(_FAMILY, digest)
+    if row is not None:
+        await _delete_every(tx, _END_FAMILY, row[0])
 
 
 async def end_all_of(tx: Transaction, user_id: str) -> None:
-    """Every sign-in of the user ends with its access token."""
-    await tx.execute(_END_ALL, user_id)
+    """Every sign-in of the user ends with its access token. Change the password first: then none begins meanwhile."""
+    await _delete_every(tx, _END_ALL, user_id)
 
 
 async def forget_expired(tx: Transaction, user_id: str, now: int) -> None:
     """Whatever of the user's is of no use any more."""
     await tx.execute(_FORGET_EXPIRED, user_id, now)
+
+
+async def _delete_every(tx: Transaction, sql: str, value: str) -> None:
+    """Again while there are any: one that was used meanwhile was waited for, and its next one not seen."""
+    while await tx.execute(sql, value):
+        pass

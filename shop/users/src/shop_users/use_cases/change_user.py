@@ -36,10 +36,11 @@ class ChangeUser:
         now = to_millis(self.clock.now())
 
         async def change(tx: Transaction) -> User | None:
+            user = await accounts.change(tx, user_id, changes, now)
             if changes.password_hash is not None:
                 await refresh_tokens.end_all_of(tx, user_id)
                 await known_addresses.forget_all_of(tx, user_id)
-            return await accounts.change(tx, user_id, changes, now)
+            return user
 
         try:
             user = await self.database.transaction(change)
