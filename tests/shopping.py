@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -107,9 +107,9 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(data: Path) -> AsyncIterator[Shop]:
-    """The shop as `atoll up` runs it, on free ports, with an administrator."""
-    async with running_system(SYSTEM_FILE, data) as system:
+async def open_shop(data: Path, *, options: Sequence[str] = ()) -> AsyncIterator[Shop]:
+    """The shop as `atoll up` runs it, with these `options`, on free ports, with an administrator."""
+    async with running_system(SYSTEM_FILE, data, options=options) as system:
         limits = httpx2.Limits(max_connections=400, max_keepalive_connections=100)
         async with httpx2.AsyncClient(base_url=system.url("gateway"), timeout=30, limits=limits) as http:
             shop = Shop(system, http)

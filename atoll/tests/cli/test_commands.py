@@ -15,7 +15,7 @@ def test_help_lists_our_commands_and_those_of_the_system(run: Run, folder: Path)
     result = run("--help")
 
     assert result.exit_code == 0
-    assert "up      Start the system, and look after it until Ctrl-C." in result.output
+    assert "up       Start the system, and look after it until Ctrl-C." in result.output
     assert "tell  Tell what it was given." in result.output
 
 

@@ -107,6 +107,8 @@ async def test_a_registration_under_way_is_finished_and_taken_back(clock: Manual
         await may_answer.wait()
         await peer.answer(b'{"serviceId":"i1","leaseSeconds":15,"heartbeatSeconds":5,"epoch":"e"}', status=201)
         await peer.request()
+        await peer.answer(b'{"serviceId":"i1","status":"DRAINING","epoch":"e"}')
+        await peer.request()
         await peer.answer(status=204)
         await peer.gone()
 
@@ -121,6 +123,7 @@ async def test_a_registration_under_way_is_finished_and_taken_back(clock: Manual
 
     assert [(one.method, one.target) for one in server.requests] == [
         ("POST", "/register"),
+        ("POST", "/heartbeat/i1?draining=true"),
         ("DELETE", "/register/i1"),
     ]
 

@@ -321,3 +321,49 @@ async def test_a_registry_that_stops_answers_its_watchers_first(clock: ManualClo
 
             assert await watching == before
             await listener.drain(5.0)
+
+
+async def test_one_that_leaves_is_answered_when_everyone_who_watches_knows(
+    registry: ServiceClient, instance: str, clock: ManualClock
+) -> None:
+    service_id = await admitted(registry, instance)
+    known = (await registry.get("/watch", query={"watcher": "w"}, into=InstanceList)).cursor
+    watching = asyncio.create_task(
+        registry.get("/watch", query={"watcher": "w", "since": known}, into=InstanceList, timeout=20)
+    )
+    await clock.wait_for_sleepers(2)
+    draining = asyncio.create_task(
+        registry.post(f"/heartbeat/{service_id}", query={"draining": True}, into=Renewal, timeout=20)
+    )
+    news = await watching
+    assert news.instances == ()
+    assert not draining.done()
+
+    again = asyncio.create_task(
+        registry.get("/watch", query={"watcher": "w", "since": news.cursor}, into=InstanceList, timeout=20)
+    )
+    assert (await draining).status is InstanceStatus.DRAINING
+    again.cancel()
+    await asyncio.gather(again, return_exceptions=True)
+
+
+async def test_nobody_waits_for_a_watcher_that_said_goodbye(registry: ServiceClient, instance: str) -> None:
+    service_id = await admitted(registry, instance)
+    await registry.get("/watch", query={"watcher": "w"}, into=InstanceList)
+    await registry.get("/watch", query={"watcher": "w", "last": True}, into=InstanceList)
+
+    renewal = await registry.post(f"/heartbeat/{service_id}", query={"draining": True}, into=Renewal)
+    assert renewal.status is InstanceStatus.DRAINING
+
+
+async def test_a_watcher_that_is_silent_is_waited_for_a_second(
+    registry: ServiceClient, instance: str, clock: ManualClock
+) -> None:
+    service_id = await admitted(registry, instance)
+    await registry.get("/watch", query={"watcher": "w"}, into=InstanceList)
+    asleep = clock.sleepers
+    draining = asyncio.create_task(registry.post(f"/heartbeat/{service_id}", query={"draining": True}, into=Renewal))
+    await clock.wait_for_sleepers(asleep + 1)
+    await clock.advance(1.0)
+
+    assert (await draining).status is InstanceStatus.DRAINING

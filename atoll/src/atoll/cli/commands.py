@@ -8,6 +8,7 @@ import click
 _OURS = {
     "up": "Start the system, and look after it until Ctrl-C.",
     "status": "Show what runs, and how it does.",
+    "restart": "Restart services, one instance after the other.",
 }
 
 

@@ -61,7 +61,7 @@ def _system(file: Path | None, running: RunningSystem | None, name: str) -> Syst
 
 def _find(name: str, system: System) -> CommandSpec:
     if name not in system.commands:
-        known = ["up", "status", *system.commands]
+        known = ["up", "status", "restart", *system.commands]
         raise click.UsageError(f"There is no command {name!r}.{did_you_mean(name, known)} See `atoll --help`.")
     return system.commands[name]
 

@@ -9,6 +9,7 @@ import click
 from atoll.cli import BEGAN
 from atoll.cli.options import data_option, file_option
 from atoll.runner.data_folder import DataFolderInUse
+from atoll.runner.scaling import CannotScale
 from atoll.runner.system_file import SystemFileInvalid, find_system_file
 from atoll.runner.up import CannotRun, UpOptions, up
 from atoll.runner.view import LogFormat
@@ -25,13 +26,22 @@ from atoll.runner.view import LogFormat
     help="Move all ports so that the lowest is N; 0 takes any free ones.",
 )
 @click.option(
+    "--scale",
+    multiple=True,
+    metavar="NAME=N",
+    callback=lambda _, __, words: dict(_count(word) for word in words),
+    help="Run N instances of a service; may be given several times.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["auto", "pretty", "json"]),
     default="auto",
     show_default=True,
     help="json passes the services' JSON lines on as they are.",
 )
-def command(file: Path | None, data: Path, only: str, port_base: int | None, log_format: LogFormat) -> None:
+def command(
+    *, file: Path | None, data: Path, only: str, port_base: int | None, scale: dict[str, int], log_format: LogFormat
+) -> None:
     """Start the system, and look after it until Ctrl-C.
 
     Services start in the order of their needs, are started again when they die, and stop in reverse.
@@ -43,13 +53,22 @@ def command(file: Path | None, data: Path, only: str, port_base: int | None, log
             only=[name.strip() for name in only.split(",") if name.strip()],
             port_base=port_base,
             log_format=log_format,
+            scale=scale,
         )
         sys.exit(up(options, began=BEGAN))
-    except (SystemFileInvalid, DataFolderInUse, CannotRun) as error:
+    except (SystemFileInvalid, DataFolderInUse, CannotRun, CannotScale) as error:
         raise click.ClickException(str(error)) from error
     except BrokenPipeError:
         _stop_writing()
         sys.exit(1)
+
+
+def _count(word: str) -> tuple[str, int]:
+    """`orders=3`, read."""
+    name, _, count = word.partition("=")
+    if not count.isdecimal():
+        raise click.BadParameter(f"{word!r} is not like orders=3.")
+    return name, int(count)
 
 
 def _stop_writing() -> None:

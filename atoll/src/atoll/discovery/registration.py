@@ -25,7 +25,10 @@ log = get_logger()
 
 
 class Registration:
-    """Keeps one instance in the registry at `url` while it is entered; leaving says goodbye.
+    """Keeps one instance in the registry at `url` while it is entered.
+
+    Leaving is done with care: the instance is DRAINING first, until its callers know that it is to be called no
+    more (a second at most), and then gone.
 
     Entering waits for nothing. While the registry is away it goes on trying; one that does not know the
     instance (any more) is told anew. Whatever the registry does, the service is not disturbed: failures are
@@ -63,7 +66,10 @@ class Registration:
         return self._admission.service_id if self._admission else None
 
     async def drain(self) -> None:
-        """Ask to be listed no more, while still there; from now on the heartbeats say so too."""
+        """Ask to be listed no more, while still there; from now on the heartbeats say so too.
+
+        Returns when the callers know, or cannot be waited for any longer.
+        """
         self._draining = True
         if self._admission is not None:
             await self._attempt_renewal(self._admission)
@@ -87,6 +93,7 @@ class Registration:
             async with self._registering:
                 self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
+            await self.drain()
             await self._leave()
         finally:
             self._keeping.cancel()

@@ -1,13 +1,16 @@
 """The directory that follows a registry."""
 
 import asyncio
+import contextlib
 import random
+import uuid
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
 from atoll.calls.client import ServiceClient
 from atoll.calls.errors import CallError
+from atoll.calls.request import Query
 from atoll.calls.timeouts import Timeouts
 from atoll.clock import Clock, SystemClock
 from atoll.discovery.directory import FixedDirectory
@@ -23,6 +26,9 @@ WATCH_SECONDS = 20.0
 
 FIRST_LIST_SECONDS = 1.0
 """How long a start waits for the first list before it goes on without one."""
+
+GOODBYE_SECONDS = 0.5
+"""How long the last word to the registry may take."""
 
 WATCH_TIMEOUTS = Timeouts(connect=1.0, attempt=WATCH_SECONDS + 5.0, total=WATCH_SECONDS + 5.0)
 
@@ -46,6 +52,7 @@ class RegistryDirectory:
             clock=self._clock,
         )
         self._known = KnownInstances()
+        self._name = str(uuid.uuid4())
         self._pauses = Pauses(chance=chance)
         self._has_list = asyncio.Event()
         self._registry_is_away = False
@@ -73,6 +80,7 @@ class RegistryDirectory:
         traceback: TracebackType | None,
     ) -> None:
         await _cancel(self._following)
+        await self._say_goodbye()
         await self._client.__aexit__(exc_type, exc, traceback)
 
     async def _follow(self) -> None:
@@ -91,7 +99,15 @@ class RegistryDirectory:
         now = self._clock.monotonic()
         settling = self._known.seconds_to_settle(now)
         wait = WATCH_SECONDS if settling is None else min(WATCH_SECONDS, settling)
-        return await self._client.get("/watch", query={"since": cursor, "wait": wait}, into=InstanceList)
+        query: Query = {"since": cursor, "wait": wait, "watcher": self._name}
+        return await self._client.get("/watch", query=query, into=InstanceList)
+
+    async def _say_goodbye(self) -> None:
+        """Nobody who leaves the registry needs to wait until we know."""
+        if self._has_list.is_set() and not self._registry_is_away:
+            with contextlib.suppress(CallError):
+                query: Query = {"watcher": self._name, "last": True}
+                await self._client.get("/watch", query=query, into=InstanceList, timeout=GOODBYE_SECONDS)
 
     def _learn(self, told: InstanceList) -> None:
         if self._registry_is_away:

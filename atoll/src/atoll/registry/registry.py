@@ -9,6 +9,10 @@ from atoll.discovery.registry_api import Announcement, InstanceList, ListedInsta
 from atoll.observability.logging import get_logger
 from atoll.problems import NotFound
 from atoll.registry.leases import Lease, Leases
+from atoll.registry.watchers import Watchers
+
+KNOWN_WITHIN = 1.0
+"""Seconds that an instance which leaves waits at most for its callers to know."""
 
 CHECK_INTERVAL = 1.0
 """Seconds between two checks of an instance that has not passed one yet."""
@@ -42,6 +46,7 @@ class Registry:
         self._clock = clock
         self._newcomers: asyncio.Queue[Lease] = asyncio.Queue()
         self._changed = asyncio.Event()
+        self._watchers = Watchers(clock)
         self._told = leases.revision
         self._closed = False
 
@@ -86,15 +91,34 @@ class Registry:
             instances=tuple(map(ListedInstance.of, self._leases.listed())),
         )
 
-    async def watch(self, since: str, seconds: float) -> InstanceList:
-        """The list as soon as it is another one than at `since`, and after `seconds` in any case."""
+    async def watch(self, since: str, seconds: float, watcher: str = "") -> InstanceList:
+        """The list as soon as it is another one than at `since`, and after `seconds` in any case.
+
+        `watcher` is a name of the caller's choice, under which it is known what it was told last.
+        """
+        if watcher:
+            self._watchers.heard_from(watcher, since)
         give_up_at = self._clock.monotonic() + seconds
         while self._cursor() == since and not self._closed:
             remaining = give_up_at - self._clock.monotonic()
             if remaining <= 0:
                 break
-            await self._change_within(remaining)
+            await self._within(remaining, self._changed)
         return self.listed()
+
+    def forget_watcher(self, watcher: str) -> None:
+        """It has stopped; nobody needs to wait for it."""
+        self._watchers.forget(watcher)
+
+    async def until_known(self) -> None:
+        """Return when every watcher has asked on from the list as it is now, and so acts on it; after 1 s at most."""
+        cursor = self._cursor()
+        give_up_at = self._clock.monotonic() + KNOWN_WITHIN
+        while not self._watchers.all_know(cursor):
+            remaining = give_up_at - self._clock.monotonic()
+            if remaining <= 0 or self._closed:
+                return
+            await self._within(remaining, self._watchers.next_word())
 
     def close_watches(self) -> None:
         """Answer every watcher now, and from now on at once: the registry is about to stop."""
@@ -138,9 +162,10 @@ class Registry:
             self._changed.set()
             self._changed = asyncio.Event()
 
-    async def _change_within(self, seconds: float) -> None:
+    async def _within(self, seconds: float, event: asyncio.Event) -> None:
+        """Wait for the event, at most so long."""
         waits = [
-            asyncio.create_task(self._changed.wait()),
+            asyncio.create_task(event.wait()),
             asyncio.create_task(self._clock.sleep(seconds)),
         ]
         try:

@@ -13,6 +13,7 @@ from atoll.discovery.registry_api import (
     InstanceReport,
     InstanceReports,
     Renewal,
+    ShortText,
 )
 from atoll.endpoints import CallingService, Route
 from atoll.observability.health import Health, Liveness
@@ -61,8 +62,13 @@ class RegistryRoutes:
         )
 
     async def heartbeat(self, service_id: str, caller: CallingService, draining: bool = False) -> Renewal:
-        """Begin the lease anew. `draining` takes the instance off the list while it finishes its work."""
+        """Begin the lease anew. `draining` takes the instance off the list while it finishes its work.
+
+        The answer to that comes when its callers know, or after a second.
+        """
         lease = self._registry.renew(service_id, draining=draining)
+        if draining:
+            await self._registry.until_known()
         return Renewal(service_id=service_id, status=lease.status, epoch=self._registry.leases.epoch)
 
     async def leave(self, service_id: str, caller: CallingService) -> None:
@@ -82,9 +88,18 @@ class RegistryRoutes:
         """All instances of one service, whatever their status."""
         return self._reports([lease for lease in self._registry.leases.all() if lease.instance.name == name])
 
-    async def watch(self, since: str = "", wait: WatchSeconds = WATCH_SECONDS) -> InstanceList:
-        """The list, as soon as it differs from that at the cursor `since`, or after `wait` seconds."""
-        return await self._registry.watch(since, wait)
+    async def watch(
+        self, since: str = "", wait: WatchSeconds = WATCH_SECONDS, watcher: ShortText = "", last: bool = False
+    ) -> InstanceList:
+        """The list, as soon as it differs from that at the cursor `since`, or after `wait` seconds.
+
+        Who gives itself a name as `watcher` is waited for by instances that leave, until it asks for the `last`
+        time.
+        """
+        if last:
+            self._registry.forget_watcher(watcher)
+            return self._registry.listed()
+        return await self._registry.watch(since, wait, watcher)
 
     async def health(self) -> RegistryHealth:
         """That the registry runs, and how many instances it knows."""

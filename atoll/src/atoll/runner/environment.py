@@ -64,7 +64,7 @@ class Surroundings:
     def _database_url(self, name: str) -> str:
         """Empty for a service without a database."""
         spec = self.system.services[name]
-        return self.folder.database_url(name) if spec.database is True else spec.database or ""
+        return self.folder.database_url(self.system.service_of(name)) if spec.database is True else spec.database or ""
 
     def _registry_url(self) -> dict[str, str]:
         registry = self.system.service_running(REGISTRY_MODULE)

@@ -80,7 +80,8 @@ class CommandSpec(msgspec.Struct, frozen=True, kw_only=True):
 class System(msgspec.Struct, frozen=True, kw_only=True):
     """A system file without mistakes. `first_call` is a path to try at the gateway once everything is up.
 
-    `settings` are those of every service, as they are in the file.
+    `settings` are those of every service, as they are in the file. `copies` names further instances of a service
+    (`orders-2`) with the service that they are of.
     """
 
     path: Path
@@ -89,9 +90,14 @@ class System(msgspec.Struct, frozen=True, kw_only=True):
     settings: dict[str, Any] = {}
     services: dict[str, ServiceSpec]
     commands: dict[str, CommandSpec]
+    copies: dict[str, str] = {}
 
     def needs(self) -> dict[str, tuple[str, ...]]:
         return {name: spec.needs for name, spec in self.services.items()}
+
+    def service_of(self, name: str) -> str:
+        """The service that `name` is an instance of: itself, unless it is a copy."""
+        return self.copies.get(name, name)
 
     def service_running(self, module: str) -> str | None:
         """The name of the first service whose program is `module`."""

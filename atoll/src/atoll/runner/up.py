@@ -2,8 +2,8 @@
 
 import asyncio
 import sys
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from atoll.runner.data_folder import DataFolder
@@ -11,6 +11,7 @@ from atoll.runner.environment import Surroundings
 from atoll.runner.mistakes import did_you_mean
 from atoll.runner.narrator import taken_ports_message
 from atoll.runner.ports import PortPlan
+from atoll.runner.scaling import scaled
 from atoll.runner.system_file import System, read_system
 from atoll.runner.system_run import SystemRun
 from atoll.runner.view import LogFormat, View
@@ -22,21 +23,25 @@ class CannotRun(Exception):
 
 @dataclass(frozen=True, slots=True)
 class UpOptions:
-    """What `atoll up` was asked for. An empty `only` means every service; `port_base` None, the file's ports."""
+    """What `atoll up` was asked for. An empty `only` means every service; `port_base` None, the file's ports.
+
+    `scale` has the number of instances of services that shall have more than one.
+    """
 
     file: Path
     data: Path
     only: Collection[str] = ()
     port_base: int | None = None
     log_format: LogFormat = "auto"
+    scale: Mapping[str, int] = field(default_factory=dict)
 
 
 def up(options: UpOptions, *, began: float) -> int:
     """Run the system until it stops; return the exit code. `began` is the monotonic moment of the command.
 
-    Raises SystemFileInvalid, DataFolderInUse or CannotRun before anything is started.
+    Raises SystemFileInvalid, CannotScale, DataFolderInUse or CannotRun before anything is started.
     """
-    system = read_system(options.file)
+    system = scaled(read_system(options.file), options.scale)
     chosen = _chosen(system, options.only)
     ports = PortPlan(system.services, options.port_base)
     folder = DataFolder(options.data)
@@ -65,7 +70,7 @@ def _chosen(system: System, only: Collection[str]) -> list[str]:
     for name in only:
         if name not in system.services:
             raise CannotRun(f"There is no service {name!r} in {system.path}.{did_you_mean(name, system.services)}")
-    return [name for name in system.services if not only or name in only]
+    return [name for name in system.services if not only or system.service_of(name) in only]
 
 
 def _log_format_of_services(options: UpOptions) -> LogFormat:

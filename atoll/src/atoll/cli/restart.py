@@ -1,0 +1,45 @@
+"""`atoll restart`."""
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from atoll.cli.options import data_option
+from atoll.runner.data_folder import DataFolder
+from atoll.runner.mistakes import did_you_mean
+from atoll.runner.restarting import CannotRestart, instances_of, restart
+from atoll.runner.running_system import RunningSystem
+
+
+@click.command("restart")
+@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@click.option("--all", "everything", is_flag=True, help="Every service of the system.")
+@data_option
+def command(services: tuple[str, ...], everything: bool, data: Path) -> None:
+    """Restart services, one instance after the other: each when the one before is ready again.
+
+    A service with several instances (`atoll up --scale orders=2`) answers all the while; one with a single
+    instance is away for about a second. `orders-2` names one instance.
+    """
+    if bool(services) == everything:
+        raise click.UsageError("Say which services to restart, or --all.")
+    folder = DataFolder(data)
+    running = folder.running()
+    if running is None:
+        raise click.ClickException(f"Nothing runs on the data folder {data}; start the system with `atoll up`.")
+    names = list(running.services) if everything else _instances(running, services)
+    try:
+        asyncio.run(restart(folder, names, click.echo))
+    except CannotRestart as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _instances(running: RunningSystem, services: tuple[str, ...]) -> list[str]:
+    names: list[str] = []
+    for service in services:
+        found = instances_of(running, service)
+        if not found:
+            raise click.UsageError(f"There is no service {service!r}.{did_you_mean(service, running.services)}")
+        names += [name for name in found if name not in names]
+    return names
