@@ -63,8 +63,14 @@ def all_problems() -> Sequence[type[Problem]]:
         for module in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
             if not module.name.endswith("__main__") and not module.name.startswith("atoll.testing"):
                 import_module(module.name)
-    ours = {each for each in _below(Problem) if each.__module__.partition(".")[0] in _PACKAGES}
+    ours = {each for each in _below(Problem) if _is_shipped(each)}
     return sorted(ours, key=lambda each: (each.status, each.slug(), each.__module__))
+
+
+def _is_shipped(problem: type[Problem]) -> bool:
+    """Whether it is of a package, and not of a test that this process has loaded as well."""
+    package, _, rest = problem.__module__.partition(".")
+    return package in _PACKAGES and not rest.startswith("tests.")
 
 
 def _below(problem: type[Problem]) -> Iterator[type[Problem]]:

@@ -32,7 +32,7 @@ async def test_an_answer_has_its_status_and_its_json() -> None:
     async with answering(READY) as (url, sent):
         answer = await ask(f"{url}/ready?deep=1")
 
-    assert answer == Answer(200, {"status": "ready"})
+    assert answer == Answer(200, {"status": "ready"}, text='{"status": "ready"}')
     assert sent[0].startswith(b"GET /ready?deep=1 HTTP/1.0\r\nHost: 127.0.0.1:")
 
 
@@ -44,7 +44,7 @@ async def test_what_is_no_http_is_no_answer(nonsense: bytes) -> None:
 
 async def test_a_json_list_is_no_object() -> None:
     async with answering(b"HTTP/1.1 200 OK\r\n\r\n[1]") as (url, _):
-        assert await ask(url) == Answer(200, {})
+        assert await ask(url) == Answer(200, {}, text="[1]")
 
 
 async def test_silence_ends_with_the_patience() -> None:
