@@ -291,7 +291,7 @@ async def _serve_upstream(port: int) -> None:
 async def _serve_door(folder: Path, port: int, upstreams: Sequence[int]) -> None:
     from atoll.discovery.instance import ServiceInstance
     from atoll.gateway.app import create_gateway
-    from atoll.gateway.settings import GatewaySettings, RouteSettings
+    from atoll.gateway.settings import GatewaySettings, LimitSettings, RouteSettings
     from atoll.identity.keys import KeyRing, SigningKey
     from atoll.lifecycle import run as run_program
 
@@ -310,7 +310,8 @@ async def _serve_door(folder: Path, port: int, upstreams: Sequence[int]) -> None
         RouteSettings(path="/things/{id}/secret", to="things", access="user"),
         *(RouteSettings(path=f"/other{n}/{{id}}", to="things", access="admin") for n in range(20)),
     )
-    settings = GatewaySettings(port=port, ops_port=0, routes=routes)
+    limits = {"default": LimitSettings(address="1_000_000_000 per min", user="1_000_000_000 per min")}
+    settings = GatewaySettings(port=port, ops_port=0, routes=routes, limits=limits)
     await run_program(create_gateway(settings, directory=Instances(), keys=KeyRing([key])), settings)
 
 

@@ -22,7 +22,7 @@ from atoll.lifecycle.listener import accepting
 from atoll.registry.app import create_registry
 from atoll.registry.settings import RegistrySettings
 from atoll.service import Service
-from atoll.settings import DEVELOPMENT_SECRET, Secret
+from atoll.settings import DEVELOPMENT_SECRET, Secret, load_settings
 from atoll.testing.serving import DRAIN_LIMIT
 from shop_orders.settings import OrdersSettings
 from shop_products.settings import ProductsSettings
@@ -174,4 +174,5 @@ def _orders(folder: Path, urls: Mapping[str, str]) -> Service:
 
 def _gateway(urls: Mapping[str, str]) -> Program:
     addresses = {f"{name.upper()}_URL": urls[name] for name in ("users", "products", "orders")}
-    return create_gateway(GatewaySettings(port=0, ops_port=0, routes=tuple(gateway_routes())), environ=addresses)
+    settings = load_settings(GatewaySettings, "gateway", {"ATOLL_CONFIG": str(SYSTEM_FILE)})
+    return create_gateway(msgspec.structs.replace(settings, port=0, ops_port=0), environ=addresses)

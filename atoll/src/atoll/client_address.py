@@ -36,7 +36,7 @@ class TrustedProxies:
 
 
 def network_of(address: str) -> str:
-    """Whom to count for an address: an IPv4 address itself, the /64 of an IPv6 one.
+    """Whom to count for an address: an IPv4 address itself, the /64 of an IPv6 one; what is none stays as it is.
 
     A /64 is the least that one customer is given (RFC 6177), with 2 to the power of 64 addresses to choose from.
     """
@@ -45,7 +45,10 @@ def network_of(address: str) -> str:
 
 @lru_cache(maxsize=10_000)
 def _ipv6_network(address: str) -> str:
-    parsed = _parsed(address.partition("%")[0])
+    try:
+        parsed = _parsed(address.partition("%")[0])
+    except ValueError:
+        return address
     if isinstance(parsed, ipaddress.IPv4Address):
         return str(parsed)
     return str(ipaddress.ip_network((parsed, 64), strict=False))

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import uvloop
 
+from atoll.clock import Clock
 from atoll.discovery.instance import ServiceInstance
 from atoll.gateway.app import create_gateway
-from atoll.gateway.settings import GatewaySettings, RouteSettings
+from atoll.gateway.settings import GatewaySettings, LimitSettings, RouteSettings
 from atoll.http1.server import HttpServer
 from atoll.http1.server_limits import ServerLimits
 from atoll.identity.keys import KeyRing, KeySource, SigningKey
@@ -27,6 +28,8 @@ ROUTES = (
     RouteSettings(path="/things/{id}/parts/**", to="parts", access="public", body_limit=50 * 1024 * 1024),
     RouteSettings(path="/things/small", methods=("POST",), to="things", access="public", body_limit=10),
 )
+
+UNLIMITED: Mapping[str, LimitSettings] = {"default": LimitSettings(address="1_000_000_000 per s")}
 
 
 def pytest_asyncio_loop_factories(
@@ -98,13 +101,17 @@ class OpenDoor:
         keys: KeySource | None = None,
         limits: ServerLimits | None = None,
         routes: Sequence[RouteSettings] = ROUTES,
+        clock: Clock | None = None,
+        request_limits: Mapping[str, LimitSettings] = UNLIMITED,
         **settings: Any,
     ) -> Door:
+        settings = {"limits": dict(request_limits), "log_level": "warning"} | settings
         program = create_gateway(
-            GatewaySettings(port=0, ops_port=0, routes=tuple(routes), log_level="warning", **settings),
+            GatewaySettings(port=0, ops_port=0, routes=tuple(routes), **settings),
             directory=instances,
             keys=keys or self.keys,
             limits=limits,
+            clock=clock,
             environ={},
         )
         return await self.run(program)

@@ -55,6 +55,13 @@ async def test_a_token_says_who_its_bearer_is(issuer: TokenIssuer, verifier: Tok
     assert principal == Principal("u1", kind="user", roles=frozenset({"admin"}))
 
 
+def test_what_can_be_told_without_waiting_is_told(issuer: TokenIssuer, verifier: TokenVerifier) -> None:
+    forged = TokenIssuer(KeyRing([SigningKey.generate()])).issue("u1")
+
+    assert verifier.verify_now(issuer.issue("u1")) == Principal("u1")
+    assert [verifier.verify_now(token) for token in (forged, "nonsense", "")] == [None, None, None]
+
+
 async def test_every_claim_of_the_contract_is_in_a_token(issuer: TokenIssuer, clock: ManualClock) -> None:
     payload = issuer.issue("u1", roles=["b", "a"]).split(".")[1]
     said = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=="))

@@ -17,6 +17,8 @@ from atoll.endpoints import Content, Route
 from atoll.gateway.access_log import AccessLog
 from atoll.gateway.bookkeeping import Bookkeeping
 from atoll.gateway.gateway import Gateway
+from atoll.gateway.limiting import RequestLimits
+from atoll.gateway.limits import Limit, LimitsInvalid, limits_in
 from atoll.gateway.routes import RoutesInvalid, RoutingTable
 from atoll.gateway.settings import GATEWAY, GatewaySettings, addresses_in
 from atoll.gateway.trace import Tracer
@@ -27,6 +29,7 @@ from atoll.identity.jwks import JwksKeySource
 from atoll.identity.keys import JWKS_PATH, JwksDocument, KeySource
 from atoll.identity.tokens import TokenVerifier
 from atoll.lifecycle import Program, UvicornListener
+from atoll.limits.limiter import Limiter, LocalLimiter
 from atoll.observability.health import Check
 from atoll.observability.metrics import EXPOSITION_TYPE, HttpMetrics, exposition
 from atoll.service import Service
@@ -39,16 +42,18 @@ def create_gateway(
     directory: Directory | None = None,
     keys: KeySource | None = None,
     limits: ServerLimits | None = None,
+    limiter: Limiter | None = None,
     clock: Clock | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Program:
     """The gateway as a program with two ways in: `port` is the public door, `ops_port` never is.
 
     Services are found through `directory`, by default fixed addresses of `environ` over the registry; tokens are
-    checked with `keys`, by default those that the settings' `keys_of` publishes. Raises `SettingsInvalid` for routes
-    that cannot be.
+    checked with `keys`, by default those that the settings' `keys_of` publishes; `limiter` counts requests, by
+    default in this process. Raises `SettingsInvalid` for routes and limits that cannot be.
     """
     clock = clock or SystemClock()
+    request_limits = RequestLimits(_limits(settings), limiter or LocalLimiter(clock))
     routes = _routes(settings)
     resources: list[AbstractAsyncContextManager[Any]] = []
     readiness: dict[str, Check] = {}
@@ -63,6 +68,7 @@ def create_gateway(
     upstreams = UpstreamServices(routes.services, directory, max_connections=settings.max_connections_per_instance)
     readiness |= {service: partial(upstreams.check, service) for service in routes.services}
     metrics = CollectorRegistry()
+    metrics.register(request_limits)
     books = Bookkeeping(HttpMetrics(metrics), AccessLog.fitting(GATEWAY, settings.log_format, settings.log_level))
     gateway = Gateway(
         routes,
@@ -70,6 +76,7 @@ def create_gateway(
         TokenVerifier(keys, clock=clock),
         books,
         clock,
+        limits=request_limits,
         tracer=Tracer(settings.trace_sample_ratio),
         trusted_proxies=TrustedProxies(settings.trusted_proxies),
         max_in_flight=settings.max_in_flight,
@@ -109,6 +116,13 @@ def _routes(settings: GatewaySettings) -> RoutingTable:
         return RoutingTable(settings)
     except RoutesInvalid as error:
         raise SettingsInvalid(GATEWAY, [Mistake("[[gateway.routes]]:", each) for each in error.mistakes]) from error
+
+
+def _limits(settings: GatewaySettings) -> Mapping[str, Limit]:
+    try:
+        return limits_in(settings)
+    except LimitsInvalid as error:
+        raise SettingsInvalid(GATEWAY, [Mistake("Limits:", each) for each in error.mistakes]) from error
 
 
 def _directory(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from atoll.client_address import TrustedProxies
 from atoll.clock import Clock
 from atoll.gateway.bookkeeping import Bookkeeping
+from atoll.gateway.limiting import RequestLimits
 from atoll.gateway.own_answers import problem_answer
 from atoll.gateway.proxy_exchange import ProxyExchange
 from atoll.gateway.routes import RoutingTable
@@ -33,6 +34,7 @@ class Gateway:
         books: Bookkeeping,
         clock: Clock,
         *,
+        limits: RequestLimits,
         tracer: Tracer | None = None,
         trusted_proxies: TrustedProxies | None = None,
         max_in_flight: int = 4096,
@@ -40,6 +42,7 @@ class Gateway:
         self.routes = routes
         self.upstreams = upstreams
         self.tokens = tokens
+        self.limits = limits
         self.clock = clock
         self._books = books
         self._tracer = tracer or Tracer(ratio=0.0)

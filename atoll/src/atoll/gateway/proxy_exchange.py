@@ -20,6 +20,7 @@ from atoll.gateway.own_answers import health_answer, problem_answer
 from atoll.gateway.paths import below_prefix, canonical
 from atoll.gateway.rewriting import answer_fields, request_fields
 from atoll.gateway.routes import Route
+from atoll.gateway.settings import DEFAULT_LIMIT
 from atoll.gateway.visit import CLIENT_GONE, Visit
 from atoll.http1.client_connection import ClientConnection
 from atoll.http1.errors import ConnectionFault, InvalidAnswer
@@ -123,37 +124,55 @@ class ProxyExchange:
         if path == _HEALTH:
             self._answer_health()
             return
+        try:
+            self._target = self._find_route(path) + mark + query
+        except Problem:
+            self._gateway.limits.count(DEFAULT_LIMIT, 1, visit)
+            raise
+        self._client.limit_body(self._route.body_limit)
+        self._identify()
+
+    def _find_route(self, path: bytes) -> bytes:
+        """Find the rule for a path, and give the path as upstream knows it."""
+        visit = self._visit
         below = below_prefix(path)
-        route = None if below is None else self._gateway.routes.find(head.method, below)
+        route = None if below is None else self._gateway.routes.find(visit.head.method, below)
         if route is None or below is None:
             raise NotFound(f"There is nothing at {visit.shown_path}.")
         visit.template = route.template
         self._route = route
-        self._target = below + mark + query
-        self._client.limit_body(route.body_limit)
-        self._identify()
+        return below
 
     def _identify(self) -> None:
-        """Find out who asks, where the rule wants to know."""
-        if not self._route.needs_token:
-            self._attempt()
-            return
-        token = _bearer_token(self._visit.head.fields.get(b"authorization", b""))
-        principal = self._gateway.tokens.verify_cached(token)
-        if principal is None:
-            self._wait_for(self._verify(token))
+        """Find out who asks. A token that was not seen before is only looked at for an address that may still ask."""
+        gateway, route, visit = self._gateway, self._route, self._visit
+        token = _bearer_token(visit.head.fields.get(b"authorization"))
+        principal = gateway.tokens.verify_cached(token) if token else None
+        if token and principal is None:
+            gateway.limits.check_address(route.limit, route.cost, visit)
+            if route.needs_token:
+                self._wait_for(self._verify(token))
+                return
+            principal = gateway.tokens.verify_now(token)
+        self._authorize(principal)
+
+    async def _verify(self, token: str) -> None:
+        try:
+            principal = await self._gateway.tokens.verify(token)
+        except Unauthenticated:
+            self._authorize(None)
         else:
             self._authorize(principal)
 
-    async def _verify(self, token: str) -> None:
-        self._authorize(await self._gateway.tokens.verify(token))
-
-    def _authorize(self, principal: Principal) -> None:
-        """Let pass whom the rule names."""
-        self._visit.principal = principal
-        role = self._route.role
-        if role and not principal.has_role(role):
-            raise Forbidden(f"This needs the role {role}.")
+    def _authorize(self, principal: Principal | None) -> None:
+        """Let pass whom the limit and the rule let pass."""
+        route, visit = self._route, self._visit
+        visit.principal = principal
+        self._gateway.limits.count(route.limit, route.cost, visit)
+        if route.needs_token and principal is None:
+            raise Unauthenticated
+        if route.role and (principal is None or not principal.has_role(route.role)):
+            raise Forbidden(f"This needs the role {route.role}.")
         self._attempt()
 
     def _attempt(self) -> None:
@@ -250,7 +269,7 @@ class ProxyExchange:
         visit = self._visit
         self._answer_began = True
         visit.status = status
-        lines, length = answer_fields(fields, _request_id_field(visit))
+        lines, length = answer_fields(fields, _our_fields(visit))
         self._client.start_answer(status, lines, length)
         self._allow(self._route.silence_timeout)
         if self._route.endless and self._client.draining:
@@ -294,7 +313,7 @@ class ProxyExchange:
         fields, body = problem_answer(problem, path=visit.shown_path, trace_id=visit.trace_id)
         visit.answer_bytes = len(body)
         self._finish()
-        self._client.answer(problem.status, _request_id_field(visit) + fields, body)
+        self._client.answer(problem.status, _our_fields(visit) + fields, body)
 
     def _try_again(self, problem: Problem, fault: ConnectionFault | None = None) -> None:
         """Make another attempt a little later if that can do no harm, or else end with `problem`."""
@@ -438,8 +457,8 @@ class ProxyExchange:
             self._gateway.finished(self._visit)
 
 
-def _request_id_field(visit: Visit) -> bytes:
-    return b"x-request-id: %b\r\n" % visit.request_id
+def _our_fields(visit: Visit) -> bytes:
+    return b"x-request-id: %b\r\n%b" % (visit.request_id, visit.limit_fields)
 
 
 def _framing(head: RequestHead) -> bytes:
@@ -450,8 +469,8 @@ def _framing(head: RequestHead) -> bytes:
     return b""
 
 
-def _bearer_token(authorization: bytes) -> str:
-    scheme, token = authorization[: len(_BEARER)], authorization[len(_BEARER) :]
-    if scheme.lower() != _BEARER:
-        raise Unauthenticated
-    return token.strip().decode("latin-1")
+def _bearer_token(authorization: bytes | None) -> str:
+    """The token of `Bearer <token>` (RFC 6750, section 2.1); empty for anything else."""
+    if authorization is None or authorization[: len(_BEARER)].lower() != _BEARER:
+        return ""
+    return authorization[len(_BEARER) :].strip().decode("latin-1")

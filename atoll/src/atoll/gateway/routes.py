@@ -38,7 +38,9 @@ class Route:
     __slots__ = (
         "attempt_timeout",
         "body_limit",
+        "cost",
         "endless",
+        "limit",
         "needs_token",
         "remaining_ms",
         "role",
@@ -58,6 +60,8 @@ class Route:
         self.total_timeout = given.total_timeout or settings.total_timeout
         self.remaining_ms = int(self.total_timeout * 1000)
         self.endless = given.endless
+        self.limit = given.limit
+        self.cost = given.cost
         self.silence_timeout = given.silence_timeout or settings.silence_timeout
 
     @property

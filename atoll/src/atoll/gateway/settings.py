@@ -10,6 +10,7 @@ from atoll.client_address import TrustedProxies
 from atoll.settings import Port, ServiceSettings, Setting, http_url
 
 GATEWAY = "gateway"
+DEFAULT_LIMIT = "default"
 ALL_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 
 
@@ -19,7 +20,8 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     `path` is a template below `/api`: `{name}` stands for one segment, `/**` at the end for everything below and
     the path before it. `access` is `public`, `user` (any valid token), or the role that the token must have.
     Times are in seconds; None means the gateway's own. Answers of an `endless` route go on until somebody ends them,
-    as server-sent events do: a gateway that stops does so, where it waits for any other answer.
+    as server-sent events do: a gateway that stops does so, where it waits for any other answer. Each request uses
+    `cost` units of the `limit` of that name; 0 is for a route that is not limited.
     """
 
     path: str
@@ -31,6 +33,16 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     total_timeout: float | None = None
     silence_timeout: float | None = None
     endless: bool = False
+    limit: str = DEFAULT_LIMIT
+    cost: int = 1
+
+
+class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of `[gateway.limits]`: what each client address may ask for, such as `100 per 15 min`, and each signed-in
+    user instead. Without `user`, users count for their address like everybody."""
+
+    address: str
+    user: str | None = None
 
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
@@ -45,6 +57,13 @@ class GatewaySettings(ServiceSettings, frozen=True, kw_only=True):
     routes: Annotated[
         tuple[RouteSettings, ...], Setting("What goes where, and who may.", section="gateway.routes")
     ] = ()
+    limits: Annotated[
+        dict[str, LimitSettings], Setting("How much one caller may ask for, by name.", section="gateway.limits")
+    ] = msgspec.field(default_factory=dict)
+    development_limits: Annotated[
+        dict[str, LimitSettings],
+        Setting("What holds instead of `limits` in development.", section="gateway.development_limits"),
+    ] = msgspec.field(default_factory=dict)
     keys_of: Annotated[str, Setting("The service that issues access tokens and publishes their keys.")] = "users"
     trusted_proxies: Annotated[
         tuple[str, ...],

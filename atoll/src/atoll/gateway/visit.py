@@ -22,6 +22,7 @@ class Visit:
         "client_address",
         "forwarded",
         "head",
+        "limit_fields",
         "path",
         "principal",
         "request_id",
@@ -44,6 +45,8 @@ class Visit:
         self.template = ""
         """Of the rule that holds for the path, for metrics: never the path itself."""
         self.traceparent = b""
+        self.limit_fields = b""
+        """Lines that tell the client how much it may still ask for."""
         self.route: Route | None = None
         self.principal: Principal | None = None
         self.upstream: Upstream | None = None

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import msgspec
 
 from atoll.clock import Clock, SystemClock
-from atoll.identity.keys import KEY_ALGORITHM, KeyRing, KeySource
+from atoll.identity.keys import KEY_ALGORITHM, KeyRing, KeySource, VerifyingKey
 from atoll.identity.principal import Principal
 from atoll.identity.signatures import SignatureScheme, TokenRefused, read_head
 from atoll.identity.verified_tokens import DEFAULT_CAPACITY, VerifiedToken, VerifiedTokens
@@ -124,11 +124,29 @@ class TokenVerifier:
         self._verified.add(token, verified)
         return verified.principal
 
+    def verify_now(self, token: str) -> Principal | None:
+        """Who the token speaks for, as far as can be told without waiting; None when that is nobody, or unknown."""
+        known = self.verify_cached(token)
+        if known is not None:
+            return known
+        try:
+            key = self._keys.find(read_head(token).kid)
+            verified = self._open(token, key) if key else None
+        except TokenRefused:
+            return None
+        if verified is None:
+            return None
+        self._verified.add(token, verified)
+        return verified.principal
+
     async def _check(self, token: str) -> VerifiedToken:
         kid = read_head(token).kid
         key = self._keys.find(kid) or await self._keys.obtain(kid)
         if key is None:
             raise TokenRefused(f"its key {kid!r} is not trusted")
+        return self._open(token, key)
+
+    def _open(self, token: str, key: VerifyingKey) -> VerifiedToken:
         claims = ACCESS_TOKEN.open(token, key.jose, _claims_decoder)
         self._check_claims(claims)
         principal = Principal(subject=claims.sub, roles=frozenset(claims.roles))

@@ -30,17 +30,23 @@ class LocalLimiter:
 
     def take(self, policy: LimitPolicy, caller: str, cost: int = 1) -> Decision:
         now = self._clock.monotonic()
-        return self._window(policy, caller, now).take(now, cost)
-
-    def _window(self, policy: LimitPolicy, caller: str, now: float) -> SlidingWindow:
-        windows = self._windows.setdefault(policy, OrderedDict())
+        windows = self._windows.get(policy)
+        if windows is None:
+            windows = self._windows[policy] = OrderedDict()
         window = windows.get(caller)
         if window is None:
-            self._make_room(windows, now)
-            if len(windows) >= self._max_callers:
-                return self._overflow.setdefault(policy, SlidingWindow(policy))
-            window = windows[caller] = SlidingWindow(policy)
-        windows.move_to_end(caller)
+            window = self._new_window(policy, windows, caller, now)
+        else:
+            windows.move_to_end(caller)
+        return window.take(now, cost)
+
+    def _new_window(
+        self, policy: LimitPolicy, windows: OrderedDict[str, SlidingWindow], caller: str, now: float
+    ) -> SlidingWindow:
+        self._make_room(windows, now)
+        if len(windows) >= self._max_callers:
+            return self._overflow.setdefault(policy, SlidingWindow(policy))
+        window = windows[caller] = SlidingWindow(policy)
         return window
 
     def _make_room(self, windows: OrderedDict[str, SlidingWindow], now: float) -> None:

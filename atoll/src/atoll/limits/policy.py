@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +24,11 @@ class LimitPolicy:
                 f"The limit {self.name} needs a quota of at least 1 and a window of more than 0 s and at most a day."
             )
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # cheaper than all three, for what is looked up with every request
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+
+class Decision(NamedTuple):
     """Whether one request may pass, and what is left.
 
     `remaining` is the cost that would still pass now; `reset` the seconds until all of the quota is free
