@@ -39,6 +39,7 @@ from atoll.calls.errors import (
 from atoll.calls.exchange import Exchange, StreamedExchange, TimedOut, WholeExchange
 from atoll.calls.load_balancer import LoadBalancer
 from atoll.calls.policy import DEFAULT_POLICY, CallPolicy
+from atoll.calls.rechecks import Rechecks
 from atoll.calls.request import CallRequest, Query, build_request
 from atoll.calls.retry import HEADER as CALLER_RETRIES
 from atoll.calls.retry import pause_after
@@ -133,6 +134,7 @@ class ServiceClient:
             clock=self._clock,
             chance=self._chance,
         )
+        self._rechecks = Rechecks(self.upstreams, self._clock, self._chance)
         self._expected_name = service.encode("ascii")
         self._body_limit = body_limit
 
@@ -145,6 +147,7 @@ class ServiceClient:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        await self._rechecks.close()
         await self.upstreams.close()
 
     # Calls with typed answers.
@@ -367,6 +370,7 @@ class ServiceClient:
             upstream.failed(permit, seconds, penalty=request.attempt_timeout)
             if isinstance(error, WrongService):
                 self.upstreams.lose(upstream)
+            self._rechecks.look()
         if self.observers:
             self._tell_observers(request, upstream, status, seconds, error)
 
