@@ -6,7 +6,7 @@ import pytest
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
 from atoll.discovery.registry_api import Announcement, InstanceStatus
-from atoll.registry.leases import LEASE_SECONDS, Leases
+from atoll.registry.leases import DOUBT_LEASES, LEASE_SECONDS, Leases
 from atoll.testing.clock import ManualClock
 
 UP, DOWN, DRAINING = InstanceStatus.UP, InstanceStatus.DOWN, InstanceStatus.DRAINING
@@ -179,8 +179,58 @@ def test_the_next_expiry_is_the_earliest(leases: Leases, clock: SteppedClock) ->
     assert (nobody, earliest, leases.next_expiry()) == (None, LEASE_SECONDS, 4 + LEASE_SECONDS)
 
 
+def three(leases: Leases) -> list[str]:
+    return [admitted(leases, port=port) for port in (3001, 3002, 3003)]
+
+
+def test_of_three_instances_one_may_fall_silent_and_goes(leases: Leases, clock: SteppedClock) -> None:
+    _, *others = three(leases)
+    clock.step(10)
+    for other in others:
+        leases.renew(other)
+    clock.step(5)
+
+    assert listed_ids(leases) == others
+    assert leases.in_doubt == 0
+
+
+def test_when_all_fall_silent_most_of_them_stay(leases: Leases, clock: SteppedClock) -> None:
+    three(leases)
+    clock.step(45)
+
+    assert len(listed_ids(leases)) == 2
+    assert leases.in_doubt == 2
+
+
+def test_who_is_heard_from_again_is_in_no_doubt(leases: Leases, clock: SteppedClock) -> None:
+    three(leases)
+    clock.step(20)
+    for instance_id in listed_ids(leases):
+        assert leases.renew(instance_id) is not None
+
+    assert (len(listed_ids(leases)), leases.in_doubt) == (2, 0)
+
+
+def test_who_is_silent_for_a_minute_is_gone_in_any_case(leases: Leases, clock: SteppedClock) -> None:
+    three(leases)
+    clock.step(DOUBT_LEASES * LEASE_SECONDS)
+
+    assert listed_ids(leases) == []
+
+
+def test_the_end_of_a_doubt_is_an_expiry(leases: Leases, clock: SteppedClock) -> None:
+    three(leases)
+    clock.step(20)
+    leases.evict_expired()
+
+    assert leases.next_expiry() == DOUBT_LEASES * LEASE_SECONDS
+
+
 class LeasesAgainstAModel(RuleBasedStateMachine):
-    """The model: a plain dictionary, in which everything is worked out from the beginning each time."""
+    """The model: a plain dictionary, in which everything is worked out from the beginning each time.
+
+    Of those whose lease has run out it says only until when they may be kept, because many have.
+    """
 
     ids = Bundle("ids")
 
@@ -193,7 +243,13 @@ class LeasesAgainstAModel(RuleBasedStateMachine):
         self.last_revision = 0
 
     def alive(self, instance_id: str) -> bool:
-        return instance_id in self.model and self.model[instance_id]["ends"] > self.clock.monotonic()
+        """Whether it must be there; if it may be, whether it is."""
+        if instance_id not in self.model:
+            return False
+        ends = self.model[instance_id]["ends"]
+        if ends + (DOUBT_LEASES - 1) * LEASE_SECONDS <= self.clock.monotonic():
+            return False
+        return ends > self.clock.monotonic() or instance_id in {lease.instance.id for lease in self.leases.all()}
 
     @rule(target=ids, name=st.sampled_from(["users", "orders"]), port=st.integers(1, 4))
     def register(self, name: str, port: int) -> str:
@@ -209,14 +265,16 @@ class LeasesAgainstAModel(RuleBasedStateMachine):
 
     @rule(instance_id=ids)
     def admit(self, instance_id: str) -> None:
+        was_alive = self.alive(instance_id)
         self.leases.admit(instance_id)
-        if self.alive(instance_id) and self.model[instance_id]["status"] is DOWN:
+        if was_alive and self.alive(instance_id) and self.model[instance_id]["status"] is DOWN:
             self.model[instance_id]["status"] = UP
 
     @rule(instance_id=ids, draining=st.booleans())
     def renew(self, instance_id: str, draining: bool) -> None:
+        was_alive = self.alive(instance_id)
         lease = self.leases.renew(instance_id, draining=draining)
-        assert (lease is not None) == self.alive(instance_id)
+        assert (lease is not None) == was_alive
         if lease is not None:
             self.model[instance_id]["ends"] = self.clock.monotonic() + LEASE_SECONDS
             if draining:

@@ -19,6 +19,9 @@ LEASE_SECONDS = 15.0
 
 HEARTBEAT_SECONDS = 5.0
 
+DOUBT_LEASES = 4
+"""After so many leases without a word an instance is gone in any case, however many others are."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -40,16 +43,23 @@ class Lease:
 class Leases:
     """The registry's memory. `revision` grows with each change of what `listed` answers.
 
-    An expired lease is never seen, whether or not anyone called `evict_expired` meanwhile.
+    An expired lease is never seen, whether or not anyone called `evict_expired` meanwhile. But when more than
+    half of all (and more than one) would expire within `DOUBT_LEASES`, it is doubtful whether they are gone, or
+    we were not to be reached: those beyond that half stay until they have been silent for so long.
+    (Eureka's self-preservation compares rates of heartbeats, and so needs many instances; this works with
+    three. Callers find out by themselves who does not answer.)
     """
 
     def __init__(self, *, clock: Clock, new_id: NewId, lease_seconds: float = LEASE_SECONDS) -> None:
         self.lease_seconds = lease_seconds
         self.epoch = new_id()
+        self._doubt_seconds = DOUBT_LEASES * lease_seconds
         self._clock = clock
         self._new_id = new_id
         self._leases: dict[str, Lease] = {}
         self._by_address: dict[tuple[str, int], str] = {}
+        self._evictions: list[float] = []
+        """When leases ran out lately, in monotonic seconds."""
         self._revision = 0
         self._turns: dict[str, int] = {}
 
@@ -123,17 +133,41 @@ class Leases:
         return listed[turn % len(listed)]
 
     def evict_expired(self) -> Sequence[Lease]:
-        """Drop every lease that has run out, and say which."""
+        """Drop every lease that has run out, as far as there is no doubt about it, and say which."""
         now = self._clock.monotonic()
-        expired = [lease for lease in self._leases.values() if lease.renewed_at + self.lease_seconds <= now]
+        silent = sorted(
+            (lease for lease in self._leases.values() if lease.renewed_at + self.lease_seconds <= now),
+            key=lambda lease: lease.renewed_at,
+        )
+        if not silent:
+            return ()
+        self._evictions = [moment for moment in self._evictions if moment > now - self._doubt_seconds]
+        surely_gone = [lease for lease in silent if lease.renewed_at + self._doubt_seconds <= now]
+        may_go = max(0, self._most_gone() - len(self._evictions) - len(surely_gone))
+        expired = surely_gone + silent[len(surely_gone) :][:may_go]
         for lease in expired:
             self._remove(lease.instance.id)
+            self._evictions.append(now)
         return expired
+
+    @property
+    def in_doubt(self) -> int:
+        """How many leases have run out and are kept, because so many have."""
+        self.evict_expired()
+        now = self._clock.monotonic()
+        return sum(lease.renewed_at + self.lease_seconds <= now for lease in self._leases.values())
+
+    def _most_gone(self) -> int:
+        """How many may run out together: half of those that there were, and one in any case."""
+        return max(1, (len(self._leases) + len(self._evictions)) // 2)
 
     def next_expiry(self) -> float | None:
         """The monotonic second at which the next lease runs out, if no heartbeat comes; None with no leases."""
+        now = self._clock.monotonic()
         renewals = [lease.renewed_at for lease in self._leases.values()]
-        return min(renewals) + self.lease_seconds if renewals else None
+        ends = [moment + self.lease_seconds for moment in renewals]
+        of_doubts = [moment + self._doubt_seconds for moment in renewals]
+        return min((moment for moment in [*ends, *of_doubts] if moment > now), default=None)
 
     def age(self, lease: Lease) -> float:
         """Seconds since the last heartbeat."""
