@@ -50,6 +50,11 @@ class Passwords:
         self._waiting = 0
         self._pool: ThreadPoolExecutor | None = None
 
+    @property
+    def waiting(self) -> int:
+        """How many passwords are being hashed or wait for it."""
+        return self._waiting
+
     async def hash(self, password: str) -> str:
         """The hash to keep; it holds its salt and its costs."""
         return await self._in_thread(lambda: self._hasher.hash(_prepared(password)))
