@@ -50,6 +50,21 @@ def test_a_mistake_in_the_names_is_said_clearly(new_package: NewPackage, files: 
         load_migrations(package)
 
 
+def test_a_file_of_another_package_can_be_included(new_package: NewPackage) -> None:
+    package = new_package({"0001_ours.sql": "SELECT 1;\n-- include atoll.events 0001_events\nSELECT 2;"})
+    (migration,) = load_migrations(package)
+
+    assert migration.sql.startswith("SELECT 1;\n-- Events of ours")
+    assert migration.sql.endswith("SELECT 2;")
+
+
+def test_a_file_that_is_not_there_cannot_be_included(new_package: NewPackage) -> None:
+    package = new_package({"0001_ours.sql": "-- include atoll.events 0009_more"})
+
+    with pytest.raises(ValueError, match="no 0009_more.sql among the migrations of atoll.events to include"):
+        load_migrations(package)
+
+
 def test_a_package_without_migrations_is_named() -> None:
     with pytest.raises(ValueError, match="atoll has no folder of migrations"):
         load_migrations("atoll")

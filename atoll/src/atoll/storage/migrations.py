@@ -8,6 +8,7 @@ from functools import cached_property
 from importlib import resources
 
 _FILE_NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
+_INCLUDED = re.compile(r"^-- include (?P<package>[\w.]+) (?P<file>\d{4}_[a-z0-9_]+)[ \t]*$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ class Migration:
 def load_migrations(package: str) -> list[Migration]:
     """The files `0001_name.sql`, `0002_name.sql`, … in the folder `migrations` of `package`, in order.
 
-    ValueError when a file is named otherwise, or when a number is missing or used twice.
+    A line `-- include atoll.events 0001_events` stands for the file of that name in another package, which offers
+    tables to those who want them: the number is our own, the SQL is theirs. ValueError when a file is named otherwise,
+    when a number is missing or used twice, or when there is nothing to include.
     """
     folder = resources.files(package) / "migrations"
     if not folder.is_dir():
@@ -54,4 +57,11 @@ def _migration(file_name: str, sql: str) -> Migration:
     match = _FILE_NAME.fullmatch(file_name)
     if match is None:
         raise ValueError(f"{file_name} is not the name of a migration; write 0001_what_it_does.sql.")
-    return Migration(int(match["version"]), match["name"], sql)
+    return Migration(int(match["version"]), match["name"], _INCLUDED.sub(_included, sql))
+
+
+def _included(line: re.Match[str]) -> str:
+    file = resources.files(line["package"]) / "migrations" / f"{line['file']}.sql"
+    if not file.is_file():
+        raise ValueError(f"There is no {line['file']}.sql among the migrations of {line['package']} to include.")
+    return file.read_text("utf-8")

@@ -1,5 +1,6 @@
 """Commands to the server, and what may go wrong with them, in the words of the port."""
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -70,11 +71,27 @@ class Server:
     def _translating(self) -> Iterator[None]:
         """Whatever goes wrong may pass: full, loading, read-only, refusing, away."""
         try:
-            yield
+            with _keeping_cancellation():
+                yield
         except ResponseError as error:
             raise CommandRefused(str(error)) from error
         except (RedisError, OSError) as error:
             raise BrokerUnavailable(f"The broker at {self!r}: {str(error) or type(error).__name__}") from error
+
+
+@contextmanager
+def _keeping_cancellation() -> Iterator[None]:
+    """`asyncio.wait_for`, which redis-py uses, loses a cancellation that comes together with the answer.
+
+    In Python 3.11, that is: https://github.com/python/cpython/issues/86296.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task else 0
+    try:
+        yield
+    finally:
+        if task and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 def _connection_options(url: str) -> dict[str, Any]:

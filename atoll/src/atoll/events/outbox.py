@@ -1,0 +1,119 @@
+"""The outbox: events in the same database, and the same transaction, as the state that they tell of.
+
+    outbox = Outbox("orders")
+    database = outbox.waking(database)
+
+    async def place(tx):
+        await orders.add(tx, order)
+        await outbox.announce(tx, ORDER_CREATED, subject=order.id, sequence=1, data=OrderCreated(…))
+
+    await database.transaction(place)
+
+So there is no state without its event, and no event without its state. `OutboxRelay` sends what is added.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from atoll.clock import Clock, SystemClock, to_millis
+from atoll.events import outbox_table
+from atoll.events.envelope import Event, EventSource, EventType
+from atoll.ids import NewId, uuid7
+from atoll.storage import Database, Migration, Row, Transaction, Value
+from atoll.storage.database import ReadBody, TransactionBody
+
+T = TypeVar("T")
+
+
+class Outbox:
+    """The outbox of one service, as one process of it uses it: `relay` is the name of that process."""
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        clock: Clock | None = None,
+        new_id: NewId | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._events = EventSource(source, clock=self._clock, new_id=new_id)
+        self.relay = f"{source}-{uuid7()()}"
+        self.additions = 0
+        """How many events were added here so far, committed or not."""
+        self.woken = asyncio.Event()
+        """Set when there may be something to publish."""
+
+    def __repr__(self) -> str:
+        return f"<Outbox of {self.source}: {self.additions} added here>"
+
+    @property
+    def source(self) -> str:
+        """The service whose events these are."""
+        return self._events.source
+
+    async def announce(self, tx: Transaction, type_: EventType[T], *, subject: str, sequence: int, data: T) -> Event[T]:
+        """Add a new event of `type_`, in the trace of what is in hand; it happens when `tx` is committed."""
+        event = self._events.event(type_, subject=subject, sequence=sequence, data=data)
+        await self.add(tx, event)
+        return event
+
+    async def add(self, tx: Transaction, event: Event[Any]) -> None:
+        """Add an event that was made before; `UniqueViolated` when it is there already."""
+        self.additions += 1
+        await outbox_table.add(tx, event, self.relay, to_millis(self._clock.now()))
+
+    def wake(self) -> None:
+        """Events were committed: let the relay send them at once. Without this it finds them within a second."""
+        self.woken.set()
+
+    def waking(self, database: Database) -> Database:
+        """The same database; after each transaction that may have added events the relay is woken."""
+        return _WakingDatabase(database, self)
+
+
+class _WakingDatabase:
+    """A database whose commits wake the relay."""
+
+    def __init__(self, database: Database, outbox: Outbox) -> None:
+        self._database = database
+        self._outbox = outbox
+
+    def __repr__(self) -> str:
+        return repr(self._database)
+
+    async def transaction(self, body: TransactionBody[T]) -> T:
+        before = self._outbox.additions
+        try:
+            return await self._database.transaction(body)
+        finally:
+            if self._outbox.additions != before:
+                self._outbox.wake()
+
+    async def read(self, body: ReadBody[T]) -> T:
+        return await self._database.read(body)
+
+    async def fetch_one(self, sql: str, *values: Value) -> Row | None:
+        return await self._database.fetch_one(sql, *values)
+
+    async def fetch_all(self, sql: str, *values: Value) -> list[Row]:
+        return await self._database.fetch_all(sql, *values)
+
+    def stream(self, sql: str, *values: Value, batch: int = 1000) -> AsyncIterator[Row]:
+        return self._database.stream(sql, *values, batch=batch)
+
+    async def migrate(self, migrations: Sequence[Migration]) -> list[Migration]:
+        return await self._database.migrate(migrations)
+
+    async def check(self) -> None:
+        await self._database.check()
+
+    async def __aenter__(self) -> Self:
+        await self._database.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._database.__aexit__(exc_type, exc, traceback)
