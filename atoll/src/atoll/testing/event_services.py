@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
@@ -31,6 +32,12 @@ _TABLES = """
 
 MIGRATIONS = [*load_migrations("atoll.events"), Migration(2, "tables", _TABLES)]
 """The tables of both services."""
+
+
+class HasEvents(Protocol):
+    """Any service with events."""
+
+    events: ServiceEvents
 
 
 class Orders:
@@ -134,7 +141,7 @@ class Stock:
 
 
 @asynccontextmanager
-async def working(*services: Orders | Stock) -> AsyncIterator[None]:
+async def working(*services: HasEvents) -> AsyncIterator[None]:
     """Run the jobs of services, as long as none of them fails; then that is raised."""
     tasks = [asyncio.ensure_future(job()) for one in services for job in one.events.jobs.values()]
     async with AsyncExitStack() as stack:
