@@ -40,6 +40,11 @@ What it lets in is `[[gateway.routes]]` in [`shop/atoll.toml`](../../shop/atoll.
 any other path is [404](../problems/not-found.md). `/api/v1/…` is the same as `/api/…`.
 """
 
+_LIMITS = """
+Of each limit so much may be used in any window of that length; more is [429](../problems/too-many-requests.md). In
+development they are wider. [How limits work](../guides/limits.md)
+"""
+
 _PASSING = """
 It answers `GET /health` itself: `{"status": "healthy", "service": "gateway", "timestamp": …}`. Its `/ready`, `/metrics`
 and `/docs` are on a second port, for those who run the system.
@@ -213,11 +218,18 @@ def _gateway_page() -> str:
         "# gateway",
         f"The one public door, on port {shop.port_of('gateway')}.",
         _ROUTES,
-        table(("path", "methods", "for", "goes to"), [_rule(rule) for rule in shop.door_rules()]),
+        table(("path", "methods", "for", "goes to", "limit"), [_rule(rule) for rule in shop.door_rules()]),
+        _LIMITS,
+        table(("limit", "each address", "each signed-in user"), [_limit(*each) for each in shop.door_limits().items()]),
         _PASSING,
     )
 
 
-def _rule(rule: Any) -> tuple[str, str, str, str]:
+def _limit(name: str, limit: Any) -> tuple[str, str, str]:
+    return name, limit.address, limit.user or "as their address"
+
+
+def _rule(rule: Any) -> tuple[str, str, str, str, str]:
     access = {"public": "anyone", "user": "signed-in users"}.get(rule.access, f"users with the role {rule.access}")
-    return f"`/api{rule.path}`", " ".join(rule.methods), access, f"[{rule.to}]({rule.to}.md)"
+    cost = f", each for {rule.cost}" if rule.cost != 1 else ""
+    return f"`/api{rule.path}`", " ".join(rule.methods), access, f"[{rule.to}]({rule.to}.md)", rule.limit + cost

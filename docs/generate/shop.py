@@ -13,7 +13,7 @@ import shop_products.app
 import shop_users.app
 from atoll.gateway.routes import Route as DoorRoute
 from atoll.gateway.routes import RoutingTable
-from atoll.gateway.settings import GatewaySettings, RouteSettings
+from atoll.gateway.settings import GatewaySettings, LimitSettings, RouteSettings
 from atoll.problems import MethodNotAllowed
 from atoll.registry.app import create_registry
 from atoll.registry.settings import RegistrySettings
@@ -56,6 +56,11 @@ def port_of(service: str) -> int:
 def door_rules() -> list[RouteSettings]:
     """The rules of the public door, in the order of the file."""
     return msgspec.convert(system_file()["gateway"]["routes"], list[RouteSettings])
+
+
+def door_limits() -> dict[str, LimitSettings]:
+    """The limits of the public door in production, by name."""
+    return msgspec.convert(system_file()["gateway"]["limits"], dict[str, LimitSettings])
 
 
 @cache

@@ -15,7 +15,7 @@ from shop_users.app import create_app
 from shop_users.domain import TooManyWrongGuesses
 from shop_users.passwords import Passwords
 from shop_users.settings import UsersSettings
-from shop_users.sign_in_limits import AT_ONE_ACCOUNT, AT_ONE_PLACE, FROM_ONE_ADDRESS, SignInLimits, place_of
+from shop_users.sign_in_limits import AT_ONE_ACCOUNT, AT_ONE_PLACE, FROM_ONE_ADDRESS, SignInLimits
 from shop_users.store.known_addresses import MOST_OF_ONE_USER
 
 ANN = {"name": "Ann", "email": "ann@example.com", "password": "correct horse battery"}
@@ -272,20 +272,3 @@ async def test_only_the_gateway_is_believed_where_a_request_comes_from(
 
     assert 429 == refused.status_code
     assert ["127.0.0.1"] == await known_addresses(database)
-
-
-@pytest.mark.parametrize(
-    ("address", "place"),
-    [
-        ("203.0.113.1", "203.0.113.1"),
-        ("::ffff:203.0.113.1", "203.0.113.1"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2::", "2001:db8:1:2::/64"),
-        ("::1", "::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("local", "local"),
-        ("", ""),
-    ],
-)
-def test_what_counts_as_one_address(address: str, place: str) -> None:
-    assert place == place_of(address)

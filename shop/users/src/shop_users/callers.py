@@ -5,10 +5,9 @@ gateway's connections from others by their address alone: so nothing else in `ga
 that is not to be trusted with saying whose request it brings. By default they are this machine.
 """
 
-from atoll.client_address import TrustedProxies, is_address
+from atoll.client_address import TrustedProxies, is_address, network_of
 from atoll.endpoints import Request
 from atoll.observability.logging import get_logger
-from shop_users.sign_in_limits import place_of
 
 log = get_logger()
 
@@ -21,15 +20,15 @@ class Callers:
         self._has_warned = False
 
     def place(self, request: Request) -> str:
-        """The address that counts for limits (`place_of`)."""
+        """The address that counts for limits (`network_of`)."""
         peer = request.client[0] if request.client else ""
         forwarded_for = request.header("x-forwarded-for")
         if forwarded_for is None or not is_address(peer):
-            return place_of(peer)
+            return network_of(peer)
         address = self._gateways.client(peer, forwarded_for)
         if address == peer != forwarded_for:
             self._warn(peer)
-        return place_of(address)
+        return network_of(address)
 
     def _warn(self, peer: str) -> None:
         """Once: whoever runs the system may have forgotten to say where its gateway is."""

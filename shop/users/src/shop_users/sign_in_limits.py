@@ -15,7 +15,6 @@ The 100 for one account are those of NIST SP 800-63B, section 5.2.2.
 
 import asyncio
 import hashlib
-import ipaddress
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -29,9 +28,6 @@ from shop_users.domain import TooManyWrongGuesses
 AT_ONE_PLACE = LimitPolicy("guesses-at-one-place", quota=10, window=900)
 FROM_ONE_ADDRESS = LimitPolicy("guesses-from-one-address", quota=100, window=900)
 AT_ONE_ACCOUNT = LimitPolicy("guesses-at-one-account", quota=100, window=3600)
-
-_IPV6_NETWORK = 64
-"""Bits of an IPv6 address that tell one customer from another: the others are theirs to choose."""
 
 
 class _Count(NamedTuple):
@@ -56,8 +52,8 @@ class SignInLimits:
     async def guess(self, account: str, place: str, *, is_known: bool) -> AsyncIterator[Callable[[], None]]:
         """Within, one password may be tried; what is given is called when it was wrong.
 
-        `account` is any name for it, and `is_known` whether it was signed in to from `place` (of `place_of`) before.
-        Raises `TooManyWrongGuesses`.
+        `account` is any name for it, `place` an address or its network, and `is_known` whether the account was signed
+        in to from there before. Raises `TooManyWrongGuesses`.
         """
         counts = _counts(account, place, is_known=is_known)
         while not self._has_room(counts):
@@ -89,17 +85,6 @@ class SignInLimits:
                 del self._in_hand[count]
         self._checked.set()
         self._checked = asyncio.Event()
-
-
-def place_of(address: str) -> str:
-    """What counts as one address: an IPv4 address, or the /64 network of an IPv6 one; anything else as it is."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is None:
-        return str(ipaddress.IPv6Network((int(parsed), _IPV6_NETWORK), strict=False))
-    return str(getattr(parsed, "ipv4_mapped", None) or parsed)
 
 
 def _counts(account: str, place: str, *, is_known: bool) -> Sequence[_Count]:
