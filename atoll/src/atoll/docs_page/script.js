@@ -13,9 +13,17 @@ function element(tag, attributes = {}, ...children) {
   return made;
 }
 
+/** A text of the document, in which `words in backticks` are code. */
+function prose(text) {
+  return text.split(/`([^`]+)`/).map((part, index) => (index % 2 ? element("code", {}, part) : part));
+}
+
+const paragraphs = (text) => (text || "").split(/\n{2,}/).filter(Boolean).map((part) => element("p", {}, prose(part)));
+
 /* ---- schemas ---- */
 
 let shared = {};
+let explained = {};
 
 const nameOf = (reference) => reference.split("/").pop();
 const resolved = (schema) => (schema.$ref ? resolved(shared[nameOf(schema.$ref)]) : schema);
@@ -32,10 +40,13 @@ function wordsFor(schema) {
   return [schema.format ? `${type} (${schema.format})` : type, bounds(schema)].filter(Boolean).join(", ");
 }
 
+const LONGEST_BOUND = 40; // a longer pattern tells nobody anything
+
 function bounds(schema) {
   const said = { minimum: "from", maximum: "to", minLength: "min length", maxLength: "max length", pattern: "like" };
+  const tells = (key) => key in schema && String(schema[key]).length < LONGEST_BOUND;
   return Object.entries(said)
-    .filter(([key]) => key in schema)
+    .filter(([key]) => tells(key))
     .map(([key, word]) => `${word} ${schema[key]}`)
     .join(", ");
 }
@@ -59,8 +70,10 @@ function exampleOf(schema, depth = 0) {
   }
 }
 
+/** With the fields that are required; with all of them when none is. */
 function exampleObject(schema, depth) {
-  const fields = Object.entries(schema.properties || {});
+  const required = schema.required || [];
+  const fields = Object.entries(schema.properties || {}).filter(([name]) => !required.length || required.includes(name));
   return Object.fromEntries(fields.map(([name, field]) => [name, exampleOf(field, depth + 1)]));
 }
 
@@ -82,21 +95,29 @@ function schemaTable(schema) {
     element("tr", {},
       element("td", {}, element("code", {}, name)),
       element("td", { class: "type" }, wordsFor(field) + (required.includes(name) ? "" : ", optional")),
-      element("td", {}, field.description || "")));
+      element("td", {}, prose(field.description || ""))));
   return element("table", {}, rows);
 }
 
 /* ---- operations ---- */
 
+/** Who may call, in a word or two: nothing for everybody, `admin`, `services`, `signed in`. */
+function whoMay(operation) {
+  const ways = operation.security || [];
+  const [scheme, roles] = ways.flatMap(Object.entries)[0] || [];
+  if (!scheme) return "";
+  if (ways.some((way) => !Object.keys(way).length)) return "token optional";
+  return scheme === "serviceToken" ? "services" : roles.join(" ") || "signed in";
+}
+
 function operationCard(path, method, operation) {
-  const lock = operation.security ? (operation.security.some((way) => !Object.keys(way).length) ? "token optional" : "token") : "";
   const inside = element("div", { class: "inside" });
   const card = element("details", { "data-words": [path, method, operation.operationId, operation.summary].join(" ").toLowerCase() },
     element("summary", {},
       element("span", { class: `method ${method}` }, method),
       element("span", { class: "path" }, path),
-      element("span", { class: "what" }, operation.summary || ""),
-      element("span", { class: "lock" }, lock)),
+      element("span", { class: "what" }, prose(operation.summary || "")),
+      element("span", { class: "who" }, whoMay(operation))),
     inside);
   card.addEventListener("toggle", () => inside.hasChildNodes() || inside.append(...operationDetails(path, method, operation)));
   return card;
@@ -105,7 +126,7 @@ function operationCard(path, method, operation) {
 function operationDetails(path, method, operation) {
   const form = tryForm(path, method, operation);
   return [
-    operation.description ? element("p", {}, operation.description) : null,
+    ...paragraphs(operation.description),
     form,
     element("h3", {}, "Answers"),
     element("table", {}, Object.entries(operation.responses).map(([status, answer]) => answerRow(status, answer))),
@@ -114,23 +135,38 @@ function operationDetails(path, method, operation) {
 
 function answerRow(status, answer) {
   const types = Object.entries(answer.content || {}).map(([type, body]) => (body.schema ? wordsFor(body.schema) : type));
+  const problems = problemsIn(answer);
   return element("tr", {},
     element("td", {}, status),
-    element("td", {}, answer.description),
-    element("td", { class: "type" }, types.join(", ")));
+    problems ? element("td", { colspan: "2" }, problems) : element("td", {}, answer.description),
+    problems ? null : element("td", { class: "type" }, types.join(", ")));
+}
+
+/** The problems that an answer may be, each to be opened for its explanation; null for other answers. */
+function problemsIn(answer) {
+  const slugs = Object.values(answer.content || {}).flatMap((body) => Object.keys(body.examples || {}));
+  if (!slugs.length) return null;
+  return slugs.map((slug) =>
+    element("details", { class: "problem" },
+      element("summary", {}, explained[slug]?.summary || slug),
+      element("p", {}, element("code", {}, `/problems/${slug}`)),
+      paragraphs(explained[slug]?.description)));
 }
 
 /* ---- trying it out ---- */
 
 function tryForm(path, method, operation) {
   const inputs = (operation.parameters || []).map((parameter) => ({ parameter, input: parameterInput(parameter) }));
-  const bodySchema = operation.requestBody?.content["application/json"]?.schema;
-  const body = bodySchema && element("textarea", { spellcheck: "false" }, JSON.stringify(exampleOf(bodySchema), null, 2));
+  const [mediaType, content] = Object.entries(operation.requestBody?.content || {})[0] || [];
+  const bodySchema = content?.schema;
+  const bodyText = bodySchema ? JSON.stringify(exampleOf(bodySchema), null, 2) : "";
+  const rows = String(Math.min(20, Math.max(4, bodyText.split("\n").length)));
+  const body = mediaType && element("textarea", { rows, spellcheck: "false", "aria-label": "Body", "data-type": mediaType }, bodyText);
   const result = element("div", { "aria-live": "polite" });
   const button = element("button", { type: "submit" }, "Send");
   const form = element("form", {},
     inputs.length ? [element("h3", {}, "Parameters"), element("div", { class: "fields" }, inputs.map(labelled))] : null,
-    body ? [element("h3", {}, `Body: ${wordsFor(bodySchema)}`), body] : null,
+    body ? [element("h3", {}, `Body: ${bodySchema ? wordsFor(bodySchema) : mediaType}`), body] : null,
     button, result);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -161,7 +197,7 @@ function requestFor(path, method, inputs, body) {
   }
   const token = byId("token").value.trim();
   if (token) headers.Authorization = `Bearer ${token}`;
-  if (body) headers["Content-Type"] = "application/json";
+  if (body) headers["Content-Type"] = body.dataset.type;
   const address = target.slice(1) + (query.size ? `?${query}` : "");
   return { address, options: { method: method.toUpperCase(), headers, body: body ? body.value : undefined } };
 }
@@ -191,10 +227,11 @@ function indented(text) {
 
 function show(document_) {
   shared = document_.components?.schemas || {};
+  explained = document_.components?.examples || {};
   document.title = `${document_.info.title} · API`;
   byId("title").textContent = document_.info.title;
-  byId("about").replaceChildren(`Version ${document_.info.version} · OpenAPI ${document_.openapi} · `,
-    element("a", { href: "openapi.json" }, "openapi.json"));
+  const version = document_.info.version === "0" ? "" : `Version ${document_.info.version} · `;
+  byId("about").replaceChildren(`${version}OpenAPI ${document_.openapi} · `, element("a", { href: "openapi.json" }, "openapi.json"));
   byId("operations").replaceChildren(...Object.entries(byTag(document_.paths)).map(([tag, cards]) =>
     element("section", {}, element("h2", {}, tag), cards)));
   byId("schemas").replaceChildren(element("h2", {}, "Schemas"), ...Object.entries(shared).map(schemaCard));
@@ -210,14 +247,14 @@ function byTag(paths) {
 
 function schemaCard([name, schema]) {
   return element("details", { "data-words": name.toLowerCase() },
-    element("summary", {}, element("code", {}, name), element("span", { class: "what" }, schema.description || "")),
+    element("summary", {}, element("code", {}, name), element("span", { class: "what" }, prose(schema.description || ""))),
     element("div", { class: "inside" }, schemaTable(schema)));
 }
 
 byId("search").addEventListener("input", (event) => {
   const wanted = event.target.value.trim().toLowerCase();
-  for (const card of document.querySelectorAll("details")) card.hidden = !card.dataset.words.includes(wanted);
-  for (const group of document.querySelectorAll("section")) group.hidden = !group.querySelector("details:not([hidden])");
+  for (const card of document.querySelectorAll("[data-words]")) card.hidden = !card.dataset.words.includes(wanted);
+  for (const group of document.querySelectorAll("section")) group.hidden = !group.querySelector("[data-words]:not([hidden])");
 });
 
 fetch("openapi.json")
