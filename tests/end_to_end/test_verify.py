@@ -22,8 +22,8 @@ ALL_BUT_RESTARTS = dict.fromkeys(range(1, 12), "ok")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def system(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SystemUnderTest]:
-    async with running_system(SYSTEM_FILE, tmp_path_factory.mktemp("shop") / "data") as system:
+async def system(keeping_of_module: Any) -> AsyncIterator[SystemUnderTest]:
+    async with running_system(SYSTEM_FILE, keeping_of_module.data, options=keeping_of_module.options) as system:
         yield system
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -31,9 +32,9 @@ async def buy_until_closed(customer: Person, product: str, bought: list[str]) ->
             wrong.append(answer.text)
 
 
-async def test_a_stop_under_load_answers_what_it_received_and_a_start_finds_all_of_it(tmp_path: Path) -> None:
+async def test_a_stop_under_load_answers_what_it_received_and_a_start_finds_all_of_it(keeping: Any) -> None:
     bought: list[str] = []
-    async with open_shop(tmp_path) as shop:
+    async with open_shop(keeping.data, options=keeping.options) as shop:
         customer = await shop.customer()
         product = await shop.product(stock=1_000_000)
         buying = [asyncio.create_task(buy_until_closed(customer, product, bought)) for _ in range(BUYERS)]
@@ -45,7 +46,7 @@ async def test_a_stop_under_load_answers_what_it_received_and_a_start_finds_all_
     assert [] == wrong
     assert 0 == code
 
-    async with open_shop(tmp_path) as shop:
+    async with open_shop(keeping.data, options=keeping.options) as shop:
         again = Person(shop.http, customer.token, customer.id)
         assert {"confirmed"} == set(await shop.until_settled(again, bought))
         assert 1_000_000 - len(bought) == await again.stock_of(product)
@@ -55,14 +56,20 @@ def is_alive(pid: int) -> bool:
     return Path(f"/proc/{pid}").exists()
 
 
-async def test_a_killed_runner_leaves_no_process_and_no_open_port(tmp_path: Path) -> None:
-    async with open_shop(tmp_path) as shop:
-        names = ["registry", "users", "products", "orders", "gateway"]
-        services = [shop.system.service(name) for name in names]
+async def test_a_killed_runner_leaves_no_process_and_no_open_port(keeping: Any) -> None:
+    async with open_shop(keeping.data, options=keeping.options) as shop:
+        services = shop.system.services()
+        descendants = [pid for service in services for pid in family(service.pid)]
 
         await shop.system.kill_runner()
 
-        await eventually(lambda: not any(is_alive(service.pid) for service in services), within=30)
-        for service in services:
+        await eventually(lambda: not any(is_alive(pid) for pid in descendants), within=30)
+        for port in (port for service in services for port in service.ports.values()):
             with pytest.raises(ConnectionRefusedError):
-                await asyncio.open_connection("127.0.0.1", service.ports["port"])
+                await asyncio.open_connection("127.0.0.1", port)
+
+
+def family(pid: int) -> list[int]:
+    """A process and all that it has started."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(each for child in children for each in family(int(child)))]

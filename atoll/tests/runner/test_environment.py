@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from atoll.runner.data_folder import DataFolder
+from atoll.runner.databases import databases_of
 from atoll.runner.environment import Surroundings
 from atoll.runner.ports import PortPlan
 from atoll.runner.system_file import CommandSpec, ServiceSpec, System
@@ -34,7 +35,8 @@ def surroundings(folder: DataFolder) -> Callable[..., Surroundings]:
     def make(
         runs_here: frozenset[str] = frozenset(SYSTEM.services), environ: dict[str, str] | None = None
     ) -> Surroundings:
-        return Surroundings(SYSTEM, PortPlan(SYSTEM.services), folder, "pretty", runs_here, environ=environ or {})
+        ports = PortPlan(SYSTEM.services)
+        return Surroundings(SYSTEM, ports, folder, "pretty", runs_here, databases_of(folder), environ=environ or {})
 
     return make
 
@@ -83,8 +85,9 @@ def test_production_may_be_said_in_the_file(folder: DataFolder) -> None:
     system = msgspec.structs.replace(SYSTEM, settings={"environment": "production"})
     ports = PortPlan(system.services)
 
-    said = Surroundings(system, ports, folder, "json", frozenset(system.services), environ={})
-    unsaid = Surroundings(system, ports, folder, "json", said.runs_here, environ={"ATOLL_ENV": "development"})
+    files = databases_of(folder)
+    said = Surroundings(system, ports, folder, "json", frozenset(system.services), files, environ={})
+    unsaid = Surroundings(system, ports, folder, "json", said.runs_here, files, environ={"ATOLL_ENV": "development"})
 
     assert "SERVICE_SECRET" not in said.of_service("users")
     assert "SERVICE_SECRET" in unsaid.of_service("users")

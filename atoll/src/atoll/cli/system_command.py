@@ -1,14 +1,18 @@
 """The commands that a system brings along, as `[commands.NAME]` of its file."""
 
 import os
+import signal
+import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from atoll.cli.options import DATA, data_option, file_option
-from atoll.runner.data_folder import DataFolder
+from atoll.runner.data_folder import DataFolder, DataFolderInUse
+from atoll.runner.databases import CannotKeepData, databases_of
 from atoll.runner.environment import Surroundings
 from atoll.runner.mistakes import did_you_mean
 from atoll.runner.ports import PortPlan
@@ -31,24 +35,41 @@ def system_command(name: str) -> click.Command:
     @data_option
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
     def command(file: Path | None, data: Path, arguments: tuple[str, ...]) -> None:
-        _become(name, file, DataFolder(data), arguments)
+        try:
+            sys.exit(_run(name, file, DataFolder(data), arguments))
+        except (CannotKeepData, DataFolderInUse) as error:
+            raise click.ClickException(str(error)) from error
 
     return command
 
 
-def _become(name: str, file: Path | None, folder: DataFolder, arguments: tuple[str, ...]) -> NoReturn:
-    """This process becomes the program, so that Ctrl-C, signals and the exit code are the program's own."""
+def _run(name: str, file: Path | None, folder: DataFolder, arguments: tuple[str, ...]) -> int:
     running = folder.running()
-    system = _system(file, running, name)
+    databases = databases_of(folder)
+    system = databases.part_of(_system(file, running, name))
     spec = _find(name, system)
     if spec.needs_running and running is None:
         raise click.ClickException(f"`atoll {name}` needs a running system; start it with `atoll up`.")
+    ports = _ports(system, running)
     surroundings = Surroundings(
-        system, _ports(system, running), folder, log_format="auto", runs_here=frozenset(system.services)
+        system, ports, folder, log_format="auto", runs_here=frozenset(system.services), databases=databases
     )
     program = [sys.executable, "-m", spec.module, *spec.arguments, *arguments]
-    environment = {**os.environ, **surroundings.of_command(spec), DATA: str(folder.path)}
+    with databases.at_hand(system, ports) if spec.service or spec.databases else nullcontext(False) as only_here:
+        environment = {**os.environ, **surroundings.of_command(spec), DATA: str(folder.path)}
+        return _stay_beside(program, environment) if only_here else _become(program, environment)
+
+
+def _become(program: list[str], environment: dict[str, str]) -> NoReturn:
+    """This process becomes the program, so that Ctrl-C, signals and the exit code are the program's own."""
     os.execve(sys.executable, program, environment)  # noqa: S606 - the file names it
+
+
+def _stay_beside(program: list[str], environment: dict[str, str]) -> int:
+    """Run the program while we hold what it needs; a Ctrl-C is its business."""
+    with subprocess.Popen(program, env=environment) as process:  # noqa: S603 - the file names it
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return process.wait()
 
 
 def _system(file: Path | None, running: RunningSystem | None, name: str) -> System:

@@ -9,6 +9,7 @@ import click
 from atoll.cli import BEGAN
 from atoll.cli.options import data_option, file_option
 from atoll.runner.data_folder import DataFolderInUse
+from atoll.runner.databases import CannotKeepData
 from atoll.runner.scaling import CannotScale
 from atoll.runner.system_file import SystemFileInvalid, find_system_file
 from atoll.runner.up import CannotRun, UpOptions, up
@@ -33,6 +34,14 @@ from atoll.runner.view import LogFormat
     help="Run N instances of a service; may be given several times.",
 )
 @click.option(
+    "--database",
+    envvar="ATOLL_DATABASE",
+    default="",
+    metavar="WHERE",
+    help="Where data is kept: sqlite, postgresql (a server of the system's own), or a URL with {service} in it; "
+    "remembered in the data folder.",
+)
+@click.option(
     "--log-format",
     type=click.Choice(["auto", "pretty", "json"]),
     default="auto",
@@ -40,7 +49,14 @@ from atoll.runner.view import LogFormat
     help="json passes the services' JSON lines on as they are.",
 )
 def command(
-    *, file: Path | None, data: Path, only: str, port_base: int | None, scale: dict[str, int], log_format: LogFormat
+    *,
+    file: Path | None,
+    data: Path,
+    only: str,
+    port_base: int | None,
+    scale: dict[str, int],
+    database: str,
+    log_format: LogFormat,
 ) -> None:
     """Start the system, and look after it until Ctrl-C.
 
@@ -54,9 +70,10 @@ def command(
             port_base=port_base,
             log_format=log_format,
             scale=scale,
+            database=database,
         )
         sys.exit(up(options, began=BEGAN))
-    except (SystemFileInvalid, DataFolderInUse, CannotRun, CannotScale) as error:
+    except (SystemFileInvalid, DataFolderInUse, CannotRun, CannotScale, CannotKeepData) as error:
         raise click.ClickException(str(error)) from error
     except BrokenPipeError:
         _stop_writing()

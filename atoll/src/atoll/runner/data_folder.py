@@ -59,6 +59,18 @@ class DataFolder:
             _write_once(path, secrets.token_urlsafe(32))
         return path.read_text(encoding="ascii")
 
+    @property
+    def chosen_database(self) -> str:
+        """Where the databases of this folder's system are; empty when nobody has said so."""
+        try:
+            return (self.path / "databases").read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return ""
+
+    def remember_database(self, choice: str) -> None:
+        """Keep where the databases are; private, for there may be a password in it."""
+        _replace(self.path / "databases", choice.encode())
+
     def database_url(self, service: str) -> str:
         """A database file of the service's own."""
         return f"sqlite:///{self.path / service}.db"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from atoll.runner.data_folder import DataFolder
+from atoll.runner.databases import Databases
 from atoll.runner.ports import PortPlan
 from atoll.runner.system_file import REGISTRY_MODULE, CommandSpec, System
 
@@ -25,6 +26,7 @@ class Surroundings:
     folder: DataFolder
     log_format: str
     runs_here: frozenset[str]
+    databases: Databases
     coloured: bool = False
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
@@ -64,7 +66,9 @@ class Surroundings:
     def _database_url(self, name: str) -> str:
         """Empty for a service without a database."""
         spec = self.system.services[name]
-        return self.folder.database_url(self.system.service_of(name)) if spec.database is True else spec.database or ""
+        if spec.database is True:
+            return self.databases.url(self.system.service_of(name), self.ports)
+        return spec.database or ""
 
     def _registry_url(self) -> dict[str, str]:
         registry = self.system.service_running(REGISTRY_MODULE)
@@ -74,13 +78,9 @@ class Surroundings:
         return {"REGISTRY_URL": url} if url else {}
 
     def _secrets(self, names: tuple[str, ...]) -> dict[str, str]:
-        if self._is_production():
+        if self.system.is_production(self.environ):
             return {}
         return {name.upper(): self.folder.secret(name) for name in names if not self._is_given(name)}
-
-    def _is_production(self) -> bool:
-        given = self.environ.get("ATOLL_ENV") or self.system.settings.get("environment")
-        return given == "production"
 
     def _is_given(self, secret: str) -> bool:
         return any(self.environ.get(secret.upper() + suffix) for suffix in ("", "_FILE"))

@@ -99,6 +99,10 @@ class System(msgspec.Struct, frozen=True, kw_only=True):
         """The service that `name` is an instance of: itself, unless it is a copy."""
         return self.copies.get(name, name)
 
+    def is_production(self, environ: Mapping[str, str]) -> bool:
+        """Whether it runs for real, as the environment says, or else the file."""
+        return (environ.get("ATOLL_ENV") or self.settings.get("environment")) == "production"
+
     def service_running(self, module: str) -> str | None:
         """The name of the first service whose program is `module`."""
         return next((name for name, spec in self.services.items() if spec.module == module), None)

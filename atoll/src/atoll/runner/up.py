@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from atoll.runner.data_folder import DataFolder
+from atoll.runner.databases import SERVER, databases_of
 from atoll.runner.environment import Surroundings
 from atoll.runner.mistakes import did_you_mean
 from atoll.runner.narrator import taken_ports_message
@@ -25,7 +26,8 @@ class CannotRun(Exception):
 class UpOptions:
     """What `atoll up` was asked for. An empty `only` means every service; `port_base` None, the file's ports.
 
-    `scale` has the number of instances of services that shall have more than one.
+    `scale` has the number of instances of services that shall have more than one. `database` is a choice of
+    `atoll.runner.databases`, empty for the one that the data folder remembers.
     """
 
     file: Path
@@ -34,26 +36,31 @@ class UpOptions:
     port_base: int | None = None
     log_format: LogFormat = "auto"
     scale: Mapping[str, int] = field(default_factory=dict)
+    database: str = ""
 
 
 def up(options: UpOptions, *, began: float) -> int:
     """Run the system until it stops; return the exit code. `began` is the monotonic moment of the command.
 
-    Raises SystemFileInvalid, CannotScale, DataFolderInUse or CannotRun before anything is started.
+    Raises SystemFileInvalid, CannotScale, CannotKeepData, DataFolderInUse or CannotRun before anything is started.
     """
-    system = scaled(read_system(options.file), options.scale)
+    folder = DataFolder(options.data)
+    databases = databases_of(folder, options.database)
+    system = databases.part_of(scaled(read_system(options.file), options.scale))
     chosen = _chosen(system, options.only)
     ports = PortPlan(system.services, options.port_base)
-    folder = DataFolder(options.data)
     with folder.locked():
         if taken := ports.taken(chosen):
             raise CannotRun(taken_ports_message(taken))
+        if options.database:
+            folder.remember_database(options.database)
         surroundings = Surroundings(
             system,
             ports,
             folder,
             log_format=_log_format_of_services(options),
             runs_here=frozenset(chosen),
+            databases=databases,
             coloured=sys.stdout.isatty(),
         )
         return asyncio.run(_run(system, surroundings, options, began))
@@ -70,7 +77,8 @@ def _chosen(system: System, only: Collection[str]) -> list[str]:
     for name in only:
         if name not in system.services:
             raise CannotRun(f"There is no service {name!r} in {system.path}.{did_you_mean(name, system.services)}")
-    return [name for name in system.services if not only or system.service_of(name) in only]
+    wanted = {*only, *(SERVER for name in only if SERVER in system.services[name].needs)}
+    return [name for name in system.services if not only or system.service_of(name) in wanted]
 
 
 def _log_format_of_services(options: UpOptions) -> LogFormat:

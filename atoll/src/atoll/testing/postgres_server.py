@@ -2,21 +2,18 @@
 
 import asyncio
 import contextlib
-import json
 import os
 import secrets
 import signal
-import socket
-import subprocess
-import sys
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterable, Iterator
 from pathlib import Path
 from threading import Thread
 from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from atoll.lifecycle.supervisor_line import SUPERVISOR_FD
+from atoll.runner.embedded_postgres.beside import ServerBeside, ServerFailed, server_beside
+from atoll.runner.embedded_postgres.passwords import ADMINISTRATOR, url_of
 
 T = TypeVar("T")
 
@@ -46,60 +43,54 @@ def postgres_server() -> Iterator[str]:
 class ServerProcess:
     """The embedded server, as a process of its own."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", folder: Path, port: int) -> None:
-        from atoll.runner.embedded_postgres.passwords import ADMINISTRATOR, url_of
-
-        self.port = port
-        self.folder = folder
-        self.url = url_of(ADMINISTRATOR, SECRET, port, database="postgres")
-        self._process = process
+    def __init__(self, beside: ServerBeside, folder: Path) -> None:
+        self.port = beside.ports["postgres_port"]
+        self.url = url_of(ADMINISTRATOR, SECRET, self.port, database="postgres")
+        self._folder = folder
+        self._process = beside.process
 
     def kill(self) -> None:
         """End PostgreSQL itself with SIGKILL, and wait until the process around it is gone too."""
-        os.kill(int((self.folder / "postmaster.pid").read_text().split("\n", 1)[0]), signal.SIGKILL)
+        os.kill(int((self._folder / "postmaster.pid").read_text().split("\n", 1)[0]), signal.SIGKILL)
         self._process.wait(30)
 
 
 @contextlib.contextmanager
 def started_server(folder: Path, *, port: int = 0) -> Iterator[ServerProcess]:
     """A server with its data below `folder`, which may be used again; raises `NoPostgres`."""
-    ours, theirs = socket.socketpair()
-    environment = {
-        **os.environ,
-        SUPERVISOR_FD: str(theirs.fileno()),
-        "POSTGRES_FOLDER": str(folder / "postgres"),
-        "POSTGRES_PASSWORD": SECRET,
-        "POSTGRES_PORT": str(port),
-        "PORT": "0",
-    }
-    with ours:
-        with theirs:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "atoll.runner.embedded_postgres"],
-                env=environment,
-                pass_fds=[theirs.fileno()],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-            )
-        with process:
-            try:
-                told = json.loads(ours.makefile().readline() or "{}")
-                if "ready" not in told:
-                    raise NoPostgres(told.get("failed") or (process.stderr and process.stderr.read().decode()))
-                yield ServerProcess(process, folder / "postgres", told["ready"]["postgres_port"])
-            finally:
-                process.terminate()
+    data = folder / "postgres"
+    settings = {"POSTGRES_FOLDER": str(data), "POSTGRES_PASSWORD": SECRET, "POSTGRES_PORT": str(port)}
+    try:
+        with server_beside(settings) as beside:
+            yield ServerProcess(beside, data)
+    except ServerFailed as reason:
+        raise NoPostgres(str(reason)) from reason
 
 
 @contextlib.contextmanager
 def new_database(server_url: str) -> Iterator[str]:
     """The URL of an empty database on the server, which is dropped in the end."""
-    name = f"atoll_test_{secrets.token_hex(8)}"
+    with _database(server_url, f"atoll_test_{secrets.token_hex(8)}") as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _database(server_url: str, name: str) -> Iterator[str]:
     on_server(server_url, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'")
     try:
         yield urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
     finally:
         on_server(server_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextlib.contextmanager
+def databases_for(server_url: str, services: Iterable[str]) -> Iterator[str]:
+    """For `atoll up --database`: a URL with `{service}` in it, for which each service has an empty database."""
+    with contextlib.ExitStack() as databases:
+        prefix = f"atoll_test_{secrets.token_hex(8)}"
+        for service in services:
+            databases.enter_context(_database(server_url, f"{prefix}_{service}"))
+        yield urlunsplit(urlsplit(server_url)._replace(path=f"/{prefix}_{{service}}"))
 
 
 def on_server(url: str, *statements: str) -> None:

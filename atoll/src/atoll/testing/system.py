@@ -53,14 +53,18 @@ class SystemUnderTest:
             raise SystemFailed(f"The system does not run any more. It printed:\n{self.printed}")
         return running.services[name]
 
+    def services(self) -> list[RunningService]:
+        """What is known of every service now."""
+        running = DataFolder(self.data).running()
+        return list(running.services.values()) if running else []
+
     def url(self, name: str) -> str:
         """Where the service listens, as `http://127.0.0.1:3001`."""
         return self.service(name).url
 
     def pids(self) -> list[int]:
         """The processes of all services."""
-        running = DataFolder(self.data).running()
-        return [service.pid for service in running.services.values() if service.pid] if running else []
+        return [service.pid for service in self.services() if service.pid]
 
     def kill(self, name: str) -> None:
         """End the process of a service with SIGKILL; the runner will start another one."""

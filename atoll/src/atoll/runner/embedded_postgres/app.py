@@ -1,7 +1,5 @@
 """The embedded server as a service: its way in is PostgreSQL's own, beside the one that tells how it is."""
 
-from pathlib import Path
-
 from atoll.clock import Clock, SystemClock
 from atoll.lifecycle import Address, Program, UvicornListener
 from atoll.runner.embedded_postgres.databases import provide
@@ -21,7 +19,7 @@ class ServerEnded(Exception):
 def create_app(settings: EmbeddedPostgresSettings, *, clock: Clock | None = None) -> Program:
     """The service, and its two ways in."""
     secret = settings.postgres_password.reveal()
-    server = PostgresServer(Path(settings.postgres_folder), host=HOST, port=settings.postgres_port, secret=secret)
+    server = PostgresServer(settings.postgres_folder, host=HOST, port=settings.postgres_port, secret=secret)
     listener = PostgresListener(server, settings.databases, secret)
     service = Service(
         NAME,
