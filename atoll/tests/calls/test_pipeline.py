@@ -226,7 +226,7 @@ async def test_each_attempt_is_told_once_with_what_it_came_to() -> None:
         )
         assert isinstance(first.error, UpstreamProblem)
         assert 0 < first.seconds < 10
-        assert [each.trace.header() for each in attempts] == [each.fields["traceparent"] for each in server.requests]
+        assert [each.traceparent for each in attempts] == [each.fields["traceparent"] for each in server.requests]
 
 
 async def test_an_attempt_without_an_answer_is_told_by_its_error() -> None:

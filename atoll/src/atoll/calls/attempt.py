@@ -6,7 +6,6 @@ from typing import TypeAlias
 import msgspec
 
 from atoll.calls.errors import CallError, UpstreamProblem
-from atoll.observability.tracing import TraceContext
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
@@ -14,8 +13,9 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
 
     `number` counts from 1; `instance` is the id of who was asked. `status` is that of the answer, 0 when none
     came. `error` is what the attempt came to, None for an answer of 2xx. `seconds` is the time from the
-    choice of the instance to the answer's end (its head, for a stream). `trace` is the place in the trace
-    that was handed on. No header, token or body is ever part of it.
+    choice of the instance to the answer's end (its head, for a stream). `traceparent` is the place in the trace
+    that was handed on (`TraceContext.parse` reads it); empty when nothing was sent. No token or body is ever
+    part of it.
     """
 
     service: str
@@ -26,7 +26,7 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     status: int
     seconds: float
     error: CallError | None
-    trace: TraceContext
+    traceparent: str
 
     @property
     def outcome(self) -> str:

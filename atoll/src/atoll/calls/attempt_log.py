@@ -22,5 +22,5 @@ def log_failure(attempt: Attempt) -> None:
             outcome=attempt.outcome,
             seconds=round(attempt.seconds, 4),
             reason=attempt.error.message,
-            span_id=attempt.trace.span_id,
+            traceparent=attempt.traceparent,
         )

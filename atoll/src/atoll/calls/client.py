@@ -50,7 +50,7 @@ from atoll.clock import Clock, SystemClock
 from atoll.discovery.directory import Directory
 from atoll.http1 import errors as http1
 from atoll.http1.client_connection import ClientConnection
-from atoll.observability.tracing import TraceContext
+from atoll.observability.tracing import next_header
 from atoll.problems import Problem
 from atoll.resilience.bulkhead import Bulkhead
 from atoll.resilience.circuit_breaker import Permit, StateChange
@@ -386,7 +386,7 @@ class ServiceClient:
             status=status,
             seconds=seconds,
             error=error,
-            trace=request.trace or TraceContext.fresh(),
+            traceparent=request.traceparent,
         )
         for observe in self.observers:
             observe(attempt)
@@ -464,8 +464,8 @@ class StreamedResponse:
 def _lines_for_attempt(request: CallRequest, remaining: float) -> str:
     """What tells the service of which trace and request this attempt is part, and how long it is waited for."""
     caller = context.current.get()
-    request.trace = trace = TraceContext.fresh() if caller is None else caller.trace.child()
-    lines = f"traceparent: {trace.header()}\r\n"
+    request.traceparent = next_header(None if caller is None else caller.trace)
+    lines = f"traceparent: {request.traceparent}\r\n"
     if caller is not None:
         lines += f"X-Request-Id: {caller.request_id}\r\n"
     if remaining < math.inf:

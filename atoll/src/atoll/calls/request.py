@@ -11,7 +11,6 @@ from atoll.calls import timeouts
 from atoll.calls.retry import REPEATABLE_METHODS
 from atoll.calls.upstreams import Upstream
 from atoll.http1.messages import is_field_value, is_target, is_token
-from atoll.observability.tracing import TraceContext
 from atoll.resilience.retry_policy import RetryPolicy
 
 QueryValue: TypeAlias = str | int | float | bool | None
@@ -19,6 +18,7 @@ Query: TypeAlias = Mapping[str, QueryValue | Sequence[QueryValue]]
 """Query parameters: None is left out, a bool is `true` or `false`, a sequence repeats its name."""
 
 _USUAL_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+_WITH_BODY = frozenset(("POST", "PUT", "PATCH"))
 _OURS = frozenset(
     (
         *("host", "content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect"),
@@ -46,7 +46,7 @@ class CallRequest:
     """Whether somebody before us repeats the request that we work for, so that we must not."""
     tried: tuple[Upstream, ...] = ()
     """Where it was sent so far, the last one last."""
-    trace: TraceContext | None = None
+    traceparent: str = ""
     """The last attempt's place in the trace."""
 
     def __repr__(self) -> str:
@@ -89,15 +89,15 @@ def build_request(
     A body of bytes or an async iterable of bytes goes as it is, any other value as JSON; None is no body. The
     repeated request must be the same: a body that is iterated is gone once it was, and is never sent again.
     """
-    target = _target(path, query)
+    target = _target(path, query) if query or "?" in path else path
     if not (method in _USUAL_METHODS or is_token(method.encode())) or not is_target(target.encode()):
         raise ValueError(f"{method!r} {target!r} cannot be asked for; quote ids with atoll.calls.path()")
-    lines = _checked(headers) if headers else {}
+    lines = {} if authorization is None else {"authorization": f"Authorization: {authorization}\r\n"}
+    if headers:
+        lines |= _checked(headers)
     if idempotency_key is not None:
         lines |= _checked({"Idempotency-Key": idempotency_key})
     framing, content = _framed(method, body, lines)
-    if authorization is not None:
-        lines.setdefault("authorization", f"Authorization: {authorization}\r\n")
     return CallRequest(
         method=method,
         target=target,
@@ -145,7 +145,7 @@ def _checked(headers: Mapping[str, str]) -> dict[str, str]:
 def _framed(method: str, body: object, lines: dict[str, str]) -> tuple[str, bytes | AsyncIterable[bytes] | None]:
     """The lines that tell the body's length and type, and the body as it goes out."""
     if body is None:
-        return ("Content-Length: 0\r\n" if method in ("POST", "PUT", "PATCH") else ""), None
+        return ("Content-Length: 0\r\n" if method in _WITH_BODY else ""), None
     if isinstance(body, AsyncIterable):
         return "Transfer-Encoding: chunked\r\n" + _type_unless(lines, "application/octet-stream"), body
     if isinstance(body, bytes):
