@@ -151,6 +151,19 @@ async def test_a_chunked_body_over_the_limit_is_refused_as_well(client: RawClien
     assert 413 == answer.status
 
 
+async def test_what_is_not_http_is_refused_in_the_form_of_every_error(client: RawClient) -> None:
+    await client.send(b"GET / NONSENSE\r\n\r\n")
+    answer = await client.answer()
+
+    assert (400, "application/problem+json", "close") == (
+        answer.status,
+        answer.fields["content-type"],
+        answer.fields["connection"],
+    )
+    assert "/problems/bad-request" == answer.json()["type"]
+    assert await client.is_closed()
+
+
 async def test_a_client_that_waits_for_a_word_before_it_sends_gets_one(client: RawClient) -> None:
     await client.send(post("/notes", b"", JSON, "Expect: 100-continue").replace(b"Length: 0", b"Length: 12"))
     status, _ = await client.head()

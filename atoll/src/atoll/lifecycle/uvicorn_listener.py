@@ -15,10 +15,13 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
+from atoll import problems, wire
 from atoll.lifecycle.joined_writes import JoinedWrites
 from atoll.lifecycle.listener import Address
 from atoll.lifecycle.sockets import BACKLOG, listening_socket, stop_listening
 from atoll.observability.logging import get_logger
+from atoll.observability.tracing import TraceContext
+from atoll.problems import BadRequest
 
 KEEP_ALIVE_TIMEOUT = 75
 """Seconds an idle connection is kept: longer than our own clients keep theirs (60 s), so that they close first."""
@@ -27,6 +30,8 @@ LINGER = 0.25
 """Seconds an idle connection is kept while draining, for a request that is on its way."""
 
 _CANCEL_TIMEOUT = 1.0
+
+_NOT_HTTP = BadRequest("The request is not HTTP/1.1 as it should be.")
 
 log = get_logger()
 
@@ -153,6 +158,13 @@ class _Connection(HttpToolsProtocol):
         self.cycle.transport = self._joined  # type: ignore[assignment]  # has what a cycle uses
         if self.server_state.draining:
             self._close_after(self.cycle)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is not HTTP, in the form of every other error."""
+        body = wire.encode(_NOT_HTTP.details(trace_id=TraceContext.fresh().trace_id))
+        fields = f"content-type: {problems.MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + fields.encode("ascii") + body)
+        self.transport.close()
 
     def finish(self) -> None:
         """Answer what has come and what is on its way, then close."""
