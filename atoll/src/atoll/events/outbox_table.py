@@ -33,6 +33,8 @@ _END_LEASE = "UPDATE outbox_relay SET held_until = 0 WHERE holder = $1"
 
 _KNOWN_MARK = "SELECT epoch, run FROM outbox_relay"
 
+_KNOW_FIRST_MARK = "UPDATE outbox_relay SET epoch = $1, run = $2 WHERE epoch = ''"
+
 _KNOW_MARK = "UPDATE outbox_relay SET epoch = $1, run = $2"
 
 _NEWEST_PUBLISHED = "SELECT max(published_at) FROM outbox WHERE published_at IS NOT NULL"
@@ -104,6 +106,11 @@ async def known_mark(reading: Reading) -> Mark:
     row = await reading.fetch_one(_KNOWN_MARK)
     assert row is not None  # noqa: S101 - the migration made it
     return Mark(*row)
+
+
+async def know_first_mark(tx: Transaction, mark: Mark) -> None:
+    """Know this broker, if none was known before."""
+    await tx.execute(_KNOW_FIRST_MARK, mark.epoch, mark.run)
 
 
 async def know_mark(tx: Transaction, mark: Mark) -> None:

@@ -144,6 +144,7 @@ class OutboxRelay:
     async def _is_known(self, mark: Mark) -> bool:
         """Whether the broker still has what it was given; if not, note what it may have lost."""
         if self._known is None:
+            await self._database.transaction(lambda tx: table.know_first_mark(tx, mark))
             self._known = await self._database.read(table.known_mark)
         if mark == self._known:
             return True
@@ -153,8 +154,7 @@ class OutboxRelay:
 
     async def _lost_between(self, before: Mark, after: Mark) -> _Lost:
         if before.epoch != after.epoch:
-            if before.epoch:
-                log.warning("the broker has lost everything, or a new group wants everything; it is sent again")
+            log.warning("the broker has lost everything, or a new group wants everything; it is sent again")
             return _Lost(0, self._ago(0))
         log.warning("the broker was restarted; what was sent within a minute before is sent again")
         newest = await self._database.read(table.newest_published)
