@@ -10,8 +10,9 @@ from shop_demo.walk import Administrator, walk
 
 NEEDED = ("GATEWAY_URL", "ADMIN_EMAIL", "ADMIN_PASSWORD")
 
-_ABOUT = """Walk through the running shop as a customer would: register, sign in, order and cancel. Prints each call as
-curl would make it. The exit code is 0 when every call went as it should, 1 at the first surprise, and 2 without a shop."""
+_ABOUT = """Walk through the running shop as a customer would: register, sign in, order and cancel.
+Prints each call as curl would make it. The exit code is 0 when every call went as it should,
+1 at the first surprise, and 2 without a shop."""
 
 
 def main() -> int:
