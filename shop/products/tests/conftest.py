@@ -15,8 +15,8 @@ from atoll.testing.clock import ManualClock
 from shop_products.app import create_app
 from shop_products.settings import ProductsSettings
 
-JOBS = 2
-"""Sweeping and forgetting: both sleep when they have done their work."""
+JOBS = 3
+"""Sweeping, keeping the right to do so, and forgetting: all sleep when they have done their work."""
 
 PassTime: TypeAlias = Callable[[float], Awaitable[None]]
 

@@ -1,15 +1,25 @@
-"""What a database knows of the migrations that were applied to it, the same in every engine."""
+"""What a database knows of the migrations that were applied to it, the same in every engine.
+
+It is written with the first migration, and so are the other tables that the platform has in every database.
+"""
 
 from collections.abc import Mapping, Sequence
 
 from atoll.storage.database import MigrationFailed
 from atoll.storage.migrations import Migration, in_order
 
-CREATE = """
-    CREATE TABLE IF NOT EXISTS atoll_migrations (
-        version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL
-    )
-"""
+TABLES = {
+    "atoll_migrations": """
+        CREATE TABLE IF NOT EXISTS atoll_migrations (
+            version BIGINT PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL, applied_at BIGINT NOT NULL
+        )
+    """,
+    "atoll_leases": """
+        CREATE TABLE IF NOT EXISTS atoll_leases (
+            name TEXT PRIMARY KEY, holder TEXT NOT NULL, beat BIGINT NOT NULL
+        )
+    """,
+}
 READ = "SELECT version, name, checksum FROM atoll_migrations"
 ADD = "INSERT INTO atoll_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)"
 

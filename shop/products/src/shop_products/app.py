@@ -11,6 +11,7 @@ from atoll.ids import NewId, uuid7
 from atoll.neighbours import Neighbours
 from atoll.service import Service
 from atoll.storage import Database, load_migrations, open_database
+from atoll.storage.leases import Lease
 from shop_products.routes import Routes
 from shop_products.settings import ProductsSettings
 from shop_products.sweeping import Sweeping
@@ -62,12 +63,13 @@ def create_app(
         release=Release(database, clock),
     )
     sweeping = Sweeping(FreeLapsedHolds(database, orders, settle, clock), clock, settings.sweep_seconds)
+    one_sweeps = Lease(database, "sweeping", holder=new_id(), clock=clock)
     return Service(
         "products",
         routes.table(),
         authenticator=authenticator,
         resources=[neighbours, _ready(database, BeginWithSample(database, import_catalogue, sample))],
-        jobs={"sweeping": sweeping.run, "forgetting": Forgetting(database, clock).run},
+        jobs={"sweeping": lambda: one_sweeps.run(sweeping.run), "forgetting": Forgetting(database, clock).run},
         readiness={"database": database.check},
         version=settings.version,
         clock=clock,

@@ -57,8 +57,9 @@ async def _apply(connection: Connection, migration: Migration, expected: Sequenc
 
 
 async def _applied(connection: Connection) -> dict[int, tuple[str, str]]:
-    if await connection.fetch_one("SELECT 1 WHERE to_regclass('atoll_migrations') IS NULL", (), LONGEST):
-        await connection.control(migration_record.CREATE, LONGEST)
+    for name, create in migration_record.TABLES.items():
+        if await connection.fetch_one("SELECT 1 WHERE to_regclass($1) IS NULL", (name,), LONGEST):
+            await connection.control(create, LONGEST)  # needs a right that whoever only looks may not have
     rows = await connection.fetch_all(migration_record.READ, (), LONGEST)
     return {version: (name, checksum) for version, name, checksum in rows}
 

@@ -42,7 +42,8 @@ def _apply(connection: WritingConnection, migration: Migration, expected: Sequen
 
 
 def _applied(engine: apsw.Connection) -> dict[int, tuple[str, str]]:
-    engine.execute(migration_record.CREATE)
+    for create in migration_record.TABLES.values():
+        engine.execute(create)
     rows = engine.execute(migration_record.READ)
     return {version: (name, checksum) for version, name, checksum in rows}
 
