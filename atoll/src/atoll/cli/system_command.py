@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from atoll.cli.options import DATA, data_option, file_option
+from atoll.runner import brokers
 from atoll.runner.data_folder import DataFolder, DataFolderInUse
 from atoll.runner.databases import CannotKeepData, databases_of
 from atoll.runner.environment import Surroundings
@@ -47,6 +48,8 @@ def _run(name: str, file: Path | None, folder: DataFolder, arguments: tuple[str,
     running = folder.running()
     databases = databases_of(folder)
     system = databases.part_of(_system(file, running, name))
+    if running and brokers.SERVER in running.services:
+        system = brokers.with_broker(system, folder)
     spec = _find(name, system)
     if spec.needs_running and running is None:
         raise click.ClickException(f"`atoll {name}` needs a running system; start it with `atoll up`.")

@@ -35,9 +35,10 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True):
     """`[services.NAME]`: one program of the system. Either `module` or `command` says which.
 
     `ports` names further ports by the setting that holds them (`ops_port`). `database` gives the service a
-    database: `true` for a file of its own in the data folder, or a URL. `secrets` are made once in the data
-    folder. A `command` may use `{port}`, and is up when `health` answers 200, or when it says so on the
-    supervisor line. `settings` and `calls` belong to the service, which reads them itself. Time limits are in seconds.
+    database: `true` for a file of its own in the data folder, or a URL. `events` gives it the broker, which is
+    started for it when none is named. `secrets` are made once in the data folder. A `command` may use `{port}`, and is
+    up when `health` answers 200, or when it says so on the supervisor line. `settings` and `calls` belong to the
+    service, which reads them itself. Time limits are in seconds.
     """
 
     module: str = ""
@@ -48,6 +49,7 @@ class ServiceSpec(msgspec.Struct, frozen=True, kw_only=True):
     needs: tuple[str, ...] = ()
     health: str = ""
     database: bool | str = False
+    events: bool = False
     secrets: tuple[str, ...] = ()
     environment: dict[str, str] = {}
     settings: dict[str, Any] = {}

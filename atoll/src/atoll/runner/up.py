@@ -6,8 +6,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from atoll.runner import brokers
+from atoll.runner import databases as database_servers
+from atoll.runner.brokers import with_broker
 from atoll.runner.data_folder import DataFolder
-from atoll.runner.databases import SERVER, databases_of
+from atoll.runner.databases import databases_of
 from atoll.runner.environment import Surroundings
 from atoll.runner.mistakes import did_you_mean
 from atoll.runner.narrator import taken_ports_message
@@ -16,6 +19,9 @@ from atoll.runner.scaling import scaled
 from atoll.runner.system_file import System, read_system
 from atoll.runner.system_run import SystemRun
 from atoll.runner.view import LogFormat, View
+
+SERVERS = (database_servers.SERVER, brokers.SERVER)
+"""Embedded servers: who is asked for brings along those that it needs."""
 
 
 class CannotRun(Exception):
@@ -42,11 +48,12 @@ class UpOptions:
 def up(options: UpOptions, *, began: float) -> int:
     """Run the system until it stops; return the exit code. `began` is the monotonic moment of the command.
 
-    Raises SystemFileInvalid, CannotScale, CannotKeepData, DataFolderInUse or CannotRun before anything is started.
+    Raises SystemFileInvalid, CannotScale, CannotKeepData, CannotCarryEvents, DataFolderInUse or CannotRun before
+    anything is started.
     """
     folder = DataFolder(options.data)
     databases = databases_of(folder, options.database)
-    system = databases.part_of(scaled(read_system(options.file), options.scale))
+    system = with_broker(databases.part_of(scaled(read_system(options.file), options.scale)), folder)
     chosen = _chosen(system, options.only)
     ports = PortPlan(system.services, options.port_base)
     with folder.locked():
@@ -77,7 +84,7 @@ def _chosen(system: System, only: Collection[str]) -> list[str]:
     for name in only:
         if name not in system.services:
             raise CannotRun(f"There is no service {name!r} in {system.path}.{did_you_mean(name, system.services)}")
-    wanted = {*only, *(SERVER for name in only if SERVER in system.services[name].needs)}
+    wanted = {*only, *(server for name in only for server in SERVERS if server in system.services[name].needs)}
     return [name for name in system.services if not only or system.service_of(name) in wanted]
 
 

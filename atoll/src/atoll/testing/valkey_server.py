@@ -55,7 +55,7 @@ class ValkeyToBreak:
             self._server.send(signal.SIGCONT)
 
     def _new(self) -> ValkeyServer:
-        return ValkeyServer(self._folder / "data", socket=self._socket)
+        return ValkeyServer(self._folder / "data", self._socket)
 
 
 @contextlib.asynccontextmanager

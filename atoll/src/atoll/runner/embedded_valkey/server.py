@@ -3,11 +3,15 @@
 import asyncio
 import contextlib
 import ctypes
+import fcntl
+import os
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 from atoll.lifecycle.errors import StartFailed
 from atoll.observability.logging import get_logger
@@ -18,6 +22,19 @@ START_LIMIT = 60.0
 
 STOP_LIMIT = 20.0
 
+PREDECESSOR_LIMIT = 20.0
+
+_CONFIGURATION = """
+port 0
+unixsocket {socket}
+unixsocketperm 700
+dir {folder}
+appendonly yes
+appendfsync always
+save ""
+maxmemory-policy noeviction
+"""
+
 _READY = "Ready to accept connections"
 _PR_SET_PDEATHSIG = 1
 
@@ -27,14 +44,13 @@ log = get_logger()
 class ValkeyServer:
     """Valkey on `folder`, which it makes. Every command is on the disk before it is answered.
 
-    It listens on the `socket` of that path, or on `port` of this machine alone; then a password is needed.
+    It listens on a `socket` of that path, for our own account, and nowhere else. Enter it as an async context manager:
+    it runs within.
     """
 
-    def __init__(self, folder: Path, *, socket: Path | None = None, port: int = 0, password: str = "") -> None:
-        self._folder = folder
-        self._socket = socket
-        self._port = port
-        self._password = password
+    def __init__(self, folder: Path, socket: Path) -> None:
+        self._folder = folder.absolute()
+        self._socket = socket.absolute()
         self._process: asyncio.subprocess.Process | None = None
         self._printing: asyncio.Task[None] | None = None
         self._last_lines: deque[str] = deque(maxlen=10)
@@ -50,10 +66,37 @@ class ValkeyServer:
         """0 while there is no process."""
         return self._process.pid if self._process else 0
 
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
     async def start(self) -> None:
         """Return when it can be used; raises `StartFailed`."""
         program = server_program()
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self._folder, self._socket.parent):
+            _make_private(folder)
+        lock = await self._lock()
+        try:
+            await self._run(program, lock)
+        finally:
+            os.close(lock)
+        await self._until_ready()
+
+    async def _lock(self) -> int:
+        """The lock of the folder, as a descriptor that the server inherits: a predecessor may still be stopping."""
+        lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        give_up_at = time.monotonic() + PREDECESSOR_LIMIT
+        while not _is_free(lock):
+            if time.monotonic() >= give_up_at:
+                os.close(lock)
+                raise StartFailed(f"The Valkey server does not start: another one works on {self._folder}.")
+            await asyncio.sleep(0.02)
+        return lock
+
+    async def _run(self, program: Path, lock: int) -> None:
         self._process = await asyncio.create_subprocess_exec(
             str(program),
             "-",
@@ -61,11 +104,11 @@ class ValkeyServer:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             cwd=self._folder,
+            pass_fds=[lock],
             preexec_fn=_ending_with_us(),
         )
         self._printing = asyncio.create_task(self._print_lines(self._process))
         await self._configure(self._process)
-        await self._until_ready()
 
     async def ended(self) -> None:
         """Wait until the process, once it was started, has ended."""
@@ -88,19 +131,9 @@ class ValkeyServer:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
 
-    def configuration(self) -> str:
-        """What it is told, through its standard input: a command line would show the password."""
-        place = (
-            ["port 0", f"unixsocket {_quoted(self._socket)}", "unixsocketperm 700"]
-            if self._socket
-            else ["bind 127.0.0.1", f"port {self._port}", f"requirepass {_quoted(self._password)}"]
-        )
-        durable = ["appendonly yes", "appendfsync always", 'save ""', "maxmemory-policy noeviction"]
-        return "\n".join([*place, *durable, f"dir {_quoted(self._folder.resolve())}", ""])
-
     async def _configure(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None  # noqa: S101 - as it was started
-        process.stdin.write(self.configuration().encode())
+        process.stdin.write(_CONFIGURATION.format(socket=_quoted(self._socket), folder=_quoted(self._folder)).encode())
         process.stdin.close()
         with contextlib.suppress(ConnectionError):  # it has ended already; its last lines say why
             await process.stdin.wait_closed()
@@ -139,6 +172,21 @@ def _ending_with_us() -> Callable[[], None] | None:
         return None
     libc = ctypes.CDLL(None)
     return lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _make_private(folder: Path) -> None:
+    """Make the folder; `StartFailed` when it is there and somebody else's, who could listen in our place."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_uid != os.geteuid():
+        raise StartFailed(f"The Valkey server does not start: {folder} belongs to somebody else.")
+
+
+def _is_free(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _quoted(text: object) -> str:
