@@ -1,12 +1,12 @@
 """What orders answers and accepts."""
 
-from datetime import datetime
 from typing import Literal, TypeAlias
 
 from msgspec import UNSET, UnsetType
 
 from atoll.wire import Model, StrictModel
 from shop_contracts.items import Items, refuse_repeated_products
+from shop_contracts.moments import Moment
 from shop_contracts.money import Money
 
 OrderStatus: TypeAlias = Literal["pending", "confirmed", "shipped", "delivered", "cancelled"]
@@ -30,8 +30,8 @@ class Order(Model):
     total_amount: Money
     currency: str
     status: OrderStatus
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
 
 
 class OrderPage(Model):
@@ -56,7 +56,7 @@ class StatusChanged(Model):
 
     order_id: str
     status: OrderStatus
-    changed_at: datetime
+    changed_at: Moment
 
 
 class StatusChange(StrictModel):

@@ -1,6 +1,5 @@
 """What products answers and accepts: the catalogue, stock and reservations."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal, TypeAlias
 
@@ -8,6 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from atoll.wire import Model, StrictModel
 from shop_contracts.items import Items, refuse_repeated_products
+from shop_contracts.moments import Moment
 from shop_contracts.money import Money
 
 MAX_PRICE = Money(10**9 - 1)
@@ -41,8 +41,8 @@ class Product(Model):
     category: str
     stock: int
     version: int
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
 
 
 class ProductPage(Model):
@@ -129,7 +129,7 @@ class Reservation(Model):
     order_id: str
     state: ReservationState
     items: tuple[ReservedLine, ...]
-    expires_at: datetime
+    expires_at: Moment
 
 
 class NewSettlements(StrictModel):

@@ -2,12 +2,12 @@
 
 import re
 import unicodedata
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
 from atoll.wire import Model, StrictModel
+from shop_contracts.moments import Moment
 from shop_contracts.orders import Order
 
 MAX_EMAIL_LENGTH = 254
@@ -73,8 +73,8 @@ class User(Model):
     name: str
     email: str
     roles: tuple[Role, ...]
-    created_at: datetime
-    updated_at: datetime
+    created_at: Moment
+    updated_at: Moment
 
 
 class UserWithOrders(User):
