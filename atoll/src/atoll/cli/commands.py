@@ -9,6 +9,7 @@ _OURS = {
     "up": "Start the system, and look after it until Ctrl-C.",
     "status": "Show what runs, and how it does.",
     "restart": "Restart services, one instance after the other.",
+    "data": "Take the services' data out, or into another engine.",
 }
 
 

@@ -43,6 +43,9 @@ class Databases(Protocol):
         Raises `CannotKeepData` when that cannot be had.
         """
 
+    def stopped(self, system: System, ports: PortPlan) -> contextlib.AbstractContextManager[None]:
+        """Within, the databases answer and the system does not run; raises `DataFolderInUse` when it does."""
+
 
 def databases_of(folder: DataFolder, choice: str = "") -> Databases:
     """What `choice` means, or what was chosen for the folder before: `sqlite`, if nothing.
@@ -55,7 +58,7 @@ def databases_of(folder: DataFolder, choice: str = "") -> Databases:
         return Files(folder)
     if choice == EMBEDDED:
         return EmbeddedServer(folder)
-    return Elsewhere(choice)
+    return Elsewhere(folder, choice)
 
 
 class Files:
@@ -73,11 +76,14 @@ class Files:
     def at_hand(self, system: System, ports: PortPlan) -> contextlib.AbstractContextManager[bool]:
         return contextlib.nullcontext(False)
 
+    def stopped(self, system: System, ports: PortPlan) -> contextlib.AbstractContextManager[None]:
+        return self._folder.locked()
+
 
 class Elsewhere:
     """A database for each service on servers that others run."""
 
-    def __init__(self, template: str) -> None:
+    def __init__(self, folder: DataFolder, template: str) -> None:
         if not template.startswith(("postgresql://", "postgres://")):
             raise CannotKeepData(
                 f"{template!r} is no place for data; there are sqlite, postgresql, and URLs such as "
@@ -85,6 +91,7 @@ class Elsewhere:
             )
         if "{service}" not in template:
             raise CannotKeepData("The URL of the databases needs {service} in it: each service has one of its own.")
+        self._folder = folder
         self._template = template
 
     def part_of(self, system: System) -> System:
@@ -95,6 +102,9 @@ class Elsewhere:
 
     def at_hand(self, system: System, ports: PortPlan) -> contextlib.AbstractContextManager[bool]:
         return contextlib.nullcontext(False)
+
+    def stopped(self, system: System, ports: PortPlan) -> contextlib.AbstractContextManager[None]:
+        return self._folder.locked()
 
 
 class EmbeddedServer:
@@ -131,12 +141,17 @@ class EmbeddedServer:
         if running is not None and SERVER in running.services:
             yield False
             return
+        with self.stopped(system, ports):
+            yield True
+
+    @contextlib.contextmanager
+    def stopped(self, system: System, ports: PortPlan) -> Iterator[None]:
         from atoll.runner.embedded_postgres.beside import ServerFailed, server_beside
 
         try:
             with self._folder.locked(), server_beside(system.services[SERVER].environment) as server:
                 ports.bound(SERVER, server.ports)
-                yield True
+                yield
         except ServerFailed as reason:
             raise CannotKeepData(str(reason)) from reason
 
