@@ -56,6 +56,7 @@ ATTEMPTS = (
     Attempt("another encoding than UTF-8", 400, product(name='"Lämp"'.encode("latin-1"))),
     Attempt("UTF-16", 400, product().decode().encode("utf-16")),
     Attempt("a byte order mark", 400, b"\xef\xbb\xbf" + product()),
+    Attempt("the null character, escaped", 422, product(name=rb'"a\u0000b"')),
     Attempt("a control character in a text", 400, product(name=b'"a\x00b"')),
     Attempt("brackets 100,000 deep", 400, b"[" * DEEP),
     Attempt("brackets 100,000 deep, and closed", 400, b"[" * DEEP + b"]" * DEEP),

@@ -166,6 +166,19 @@ async def test_a_number_out_of_all_range_is_422(client: AppClient) -> None:
     assert ["/price"] == [mistake.pointer for mistake in answer.problem().errors]
 
 
+async def test_a_text_with_the_null_character_is_422(client: AppClient) -> None:
+    answer = await client.post("/products", content=rb'{"name":"la\u0000mp","price":3.5}', headers=JSON)
+
+    assert 422 == answer.status
+    assert "A text has the character U+0000, which no text may have." == answer.problem().detail
+
+
+async def test_a_text_about_the_null_character_is_a_text(client: AppClient) -> None:
+    answer = await client.post("/products", content=rb'{"name":"la\\u0000mp","price":3.5}', headers=JSON)
+
+    assert [r"la\u0000mp"] == answer.json()["names"]
+
+
 async def test_a_union_of_one_and_many_takes_both(client: AppClient) -> None:
     one = await client.post("/some", {"name": "a", "price": 1})
     two = await client.post("/some", [{"name": "a", "price": 1}, {"name": "b", "price": 1}])

@@ -196,6 +196,13 @@ async def test_a_wrong_query_is_a_field_mistake_with_the_name_of_the_parameter(
     assert name in answer.problem().detail
 
 
+async def test_a_query_with_the_null_character_is_refused(client: AppClient) -> None:
+    answer = await client.get("/struct?category=a%00b")
+
+    assert 422 == answer.status
+    assert "The query has the character U+0000, which no text may have." == answer.problem().detail
+
+
 async def test_a_query_that_is_no_utf_8_is_refused(client: AppClient) -> None:
     answer = await client.get("/struct?category=%FF")
 
@@ -275,7 +282,7 @@ async def test_a_header_with_a_bad_number_says_so(client: AppClient) -> None:
 _query = QueryString(Filter)
 
 
-@given(st.text())
+@given(st.text(st.characters(exclude_characters="\0")))
 def test_any_text_is_kept_as_it_is_where_text_is_wanted(text: str) -> None:
     encoded = quote(text, safe="", errors="surrogatepass") if text.isprintable() else quote(text, safe="")
 

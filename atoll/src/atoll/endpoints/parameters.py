@@ -13,6 +13,7 @@ import msgspec
 
 from atoll import context, wire
 from atoll.endpoints.annotations import Media, Requirement
+from atoll.endpoints.null_character import refuse_null_in_json
 from atoll.endpoints.repeated_names import repeated_names_refusal
 from atoll.endpoints.request import Request
 from atoll.endpoints.texts import QueryString, TextValue, split_query
@@ -195,6 +196,7 @@ class BodyParameter:
             body = await request.body()
             if body:
                 value = decode(body)
+                refuse_null_in_json(body)
                 refuse_repeated_names(body, value)
                 return value
             if default is REQUIRED:

@@ -116,7 +116,7 @@ def _words_first(resource: Resource) -> list[bool]:
 def _pattern_of(template: str) -> re.Pattern[str]:
     """A pattern with a group for each name; `re.split` with one group yields words and names in turn."""
     parts = _NAME.split(template)
-    return re.compile("".join(f"(?P<{part}>[^/]+)" if i % 2 else re.escape(part) for i, part in enumerate(parts)))
+    return re.compile("".join(f"(?P<{part}>[^/\\0]+)" if i % 2 else re.escape(part) for i, part in enumerate(parts)))
 
 
 def _path_below_mount(scope: Scope) -> str:

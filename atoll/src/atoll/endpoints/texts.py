@@ -17,6 +17,7 @@ import msgspec
 import msgspec.inspect as types
 
 from atoll import wire
+from atoll.endpoints.null_character import refuse_null_in_query
 from atoll.problems import InvalidFields
 
 T = TypeVar("T")
@@ -91,6 +92,7 @@ def split_query(query: bytes) -> Sequence[tuple[str, str]]:
     """The names and values of a query string, in order; `InvalidFields` for one that is no UTF-8 or too long."""
     if not query:
         return ()
+    refuse_null_in_query(query)
     try:
         return parse_qsl(
             query.decode("ascii"),
