@@ -32,7 +32,7 @@ INSIDE = {
     "SQL": r"\b(SELECT|INSERT|UPDATE|DELETE FROM|PRAGMA|BEGIN)\b",
     "the database's engine": r"(?i:sqlite|apsw|no such table|disk image|locked|constraint)",
     "a host or a port": rf"127\.0\.0\.1|localhost|{re.escape(socket.gethostname())}|:\d{{4,5}}\b|\bport \d+",
-    "a path of the machine": r"/(tmp|home|root|usr|var|srv|work)/",
+    "a path of the machine": r"/(tmp|home|root|usr|var|srv|opt)/",
     "the name of a program": r"(?i:uvicorn|starlette|msgspec|python|httptools)",
 }
 
