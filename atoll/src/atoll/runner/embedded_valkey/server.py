@@ -36,6 +36,9 @@ maxmemory-policy noeviction
 """
 
 _READY = "Ready to accept connections"
+_NO_NEWS = ("WARNING Memory overcommit", "Valkey is now ready to exit")
+"""Advice for machines with nothing else to do, and a farewell: no warnings for us."""
+
 _PR_SET_PDEATHSIG = 1
 
 log = get_logger()
@@ -162,7 +165,7 @@ class ValkeyServer:
         if _READY in line:
             self._ready.set()
         head, is_warning, words = line.partition(" # ")
-        tell = log.warning if is_warning else log.debug
+        tell = log.warning if is_warning and not words.startswith(_NO_NEWS) else log.debug
         tell("valkey", said=words or head)
 
 
