@@ -244,6 +244,21 @@ async def test_a_migration_that_changes_what_a_prepared_statement_returns_distur
     assert ("till", 1000, None) == await postgres.transaction(everything)
 
 
+async def test_a_read_that_asks_twice_starts_anew_the_first_time_only(postgres: PostgresDatabase) -> None:
+    begun = 0
+
+    async def body(reading: Reading) -> None:
+        nonlocal begun
+        begun += 1
+        await reading.fetch_one("SELECT 1")
+        await reading.fetch_one("SELECT 2")
+
+    for _ in range(3):
+        await postgres.read(body)
+
+    assert 1 + 3 == begun
+
+
 async def test_sums_are_numbers_like_any_other(postgres: PostgresDatabase) -> None:
     row = await postgres.fetch_one("SELECT sum(balance), avg(balance), sum(balance) FILTER (WHERE FALSE) FROM accounts")
 

@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,10 @@ from atoll.testing.postgres_relay import Cut, PostgresRelay, postgres_relay
 from atoll.testing.postgres_server import ServerProcess, on_server, started_server
 
 T = TypeVar("T")
+
+IN_A_TRANSACTION = """
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'
+"""
 
 TAKE = "UPDATE accounts SET balance = balance - 1 WHERE name = 'till'"
 
@@ -53,6 +58,10 @@ async def has_sessions(database: Database, count: int) -> bool:
 
 async def holds(database: Database, amount: int) -> bool:
     return await balance(database) == amount
+
+
+async def gives(database: Database, sql: str, number: int) -> bool:
+    return (number,) == await database.fetch_one(sql)
 
 
 async def answers(database: Database) -> bool:
@@ -90,6 +99,11 @@ def through(relay: PostgresRelay, *, patience: float = 5.0) -> PostgresDatabase:
     return PostgresDatabase(parse_address(relay.url), patience=patience)
 
 
+def queued(relay: PostgresRelay) -> PostgresDatabase:
+    """With one connection for all, so that each commit begins the transaction of who comes next."""
+    return PostgresDatabase(parse_address(f"{relay.url}?pool_size=1"))
+
+
 # -- connections -----------------------------------------------------------------------------------------------
 
 
@@ -108,6 +122,21 @@ async def test_there_are_never_more_connections_than_allowed(postgres_url: str) 
 
         assert most <= 4 + 1
         assert await sessions(database) < 4 + 2
+
+
+async def test_no_connection_stays_in_a_transaction_however_callers_leave(
+    postgres: Database, postgres_url: str
+) -> None:
+    async with PostgresDatabase(parse_address(f"{postgres_url}?pool_size=2")) as database:
+        await database.migrate([LEDGER])
+        for turns in range(10):
+            calls = [asyncio.ensure_future(database.transaction(lambda tx: tx.execute(TAKE))) for _ in range(20)]
+            for call in calls[1::2]:
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                call.cancel()
+            await outcomes_of(calls)
+            await eventually(partial(gives, database, IN_A_TRANSACTION, 0))
 
 
 async def test_what_a_burst_has_opened_is_closed_when_it_is_not_needed(postgres_url: str) -> None:
@@ -187,6 +216,36 @@ async def test_a_connection_lost_during_the_commit_is_told_as_what_it_is(
         await eventually(partial(holds, database, left))
         await database.transaction(lambda tx: tx.execute(TAKE))
         assert left - 1 == await balance(database)
+
+
+@pytest.mark.parametrize("cut", get_args(Cut))
+async def test_a_commit_that_begins_the_next_transaction_is_lost_for_its_own_caller_alone(
+    relay: PostgresRelay, cut: Cut
+) -> None:
+    async with queued(relay) as database:
+        relay.cut_at, relay.cut = b"COMMIT AND CHAIN", cut
+        outcomes = await outcomes_of(database.transaction(lambda tx: tx.execute(TAKE)) for _ in range(10))
+
+        assert Counter({int: 9, CommitUncertain: 1}) == Counter(map(type, outcomes))
+        assert 1000 - (9 if cut == "before" else 10) == await balance(database)
+
+
+async def test_a_transaction_begun_by_the_commit_before_it_is_made_good_when_its_connection_is_lost(
+    relay: PostgresRelay,
+) -> None:
+    begun = 0
+
+    async def body(tx: Transaction) -> int:
+        nonlocal begun
+        begun += 1
+        if begun in {4, 8}:
+            relay.lose_all()
+        return await tx.execute(TAKE)
+
+    async with queued(relay) as database:
+        outcomes = await outcomes_of(database.transaction(body) for _ in range(10))
+
+        assert ([1] * 10, 990, 12) == (outcomes, await balance(database), begun)
 
 
 async def test_a_short_absence_is_waited_for(relay: PostgresRelay) -> None:

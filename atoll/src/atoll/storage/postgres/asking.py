@@ -9,6 +9,10 @@ from atoll.storage.postgres.connection import Connection
 from atoll.storage.postgres.errors import ENGINE_ERRORS, commit_error, translated
 from atoll.storage.postgres.limits import Limits
 
+BEGIN = "BEGIN"
+COMMIT = "COMMIT"
+COMMIT_AND_BEGIN = "COMMIT AND CHAIN"
+
 
 @dataclass(slots=True)
 class Asking:
@@ -39,10 +43,13 @@ class Asking:
         except ENGINE_ERRORS as error:
             raise translated(error, lost=self.connection.is_closed) from error
 
-    async def commit(self) -> None:
-        """Make what was done durable. Takes the time that it takes: nobody is served by not knowing."""
+    async def commit(self, *, and_begin: bool = False) -> None:
+        """Make what was done durable; and begin the next transaction on the way, if somebody waits for it.
+
+        Takes the time that it takes: nobody is served by not knowing.
+        """
         try:
-            ended = await self.connection.control("COMMIT", self.limits.statement)
+            ended = await self.connection.control(COMMIT_AND_BEGIN if and_begin else COMMIT, self.limits.statement)
         except ENGINE_ERRORS as error:
             raise commit_error(error) from error
         if ended != "COMMIT":

@@ -65,6 +65,11 @@ class Pool:
         away = f", {self._outage.words}" if self._outage else ""
         return f"<Pool: {self._open - len(self._idle)} of {self._size} in use, {len(self._waiters)} waiting{away}>"
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether somebody waits for a connection."""
+        return bool(self._waiters)
+
     async def acquire(self, give_up_at: float = math.inf) -> Connection:
         """A connection of one's own, to be released or mended; `DatabaseUnavailable` when there is none in time."""
         if self._is_closed:
@@ -79,7 +84,10 @@ class Pool:
         return await self._wait(give_up_at)
 
     def release(self, connection: Connection) -> None:
-        """Give back a connection that is in no transaction; whoever has waited longest gets it."""
+        """Give back a connection on which nothing was done since the last commit; whoever has waited longest gets it.
+
+        It may be in a transaction only if somebody waits for it.
+        """
         if connection.is_closed or self._is_closed:
             self._drop(connection)
             self._open_more()
@@ -89,6 +97,9 @@ class Pool:
             if not waiter.done():
                 waiter.set_result(connection)
                 return
+        if connection.is_in_transaction:  # begun for someone who has gone
+            self.mend(connection)
+            return
         connection.idle_since = self._clock.monotonic()
         self._idle.append(connection)
         self._drop_stale()

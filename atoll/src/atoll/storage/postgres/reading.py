@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from atoll.storage.database import ReadBody, Row, Value
-from atoll.storage.postgres.asking import Asking
+from atoll.storage.postgres.asking import COMMIT, Asking
 from atoll.storage.postgres.bodies import Ask, Bodies, PostgresReading
 from atoll.storage.postgres.connection import Connection
 from atoll.storage.postgres.limits import Limits
@@ -27,18 +27,25 @@ class Reader:
         self._pool = pool
         self._bodies = bodies
         self._limits = limits
+        self._ask_again: set[object] = set()
+        """The code of bodies that have asked more than once."""
 
     async def read(self, body: ReadBody[T]) -> T:
         """What `body` returns or raises.
 
         Most bodies ask once, and one statement sees one view by itself; so a body gets a transaction, two round
-        trips more, only when it asks again: then it starts anew.
+        trips more, only when it asks again: then it starts anew, and the next time it has one from the beginning.
         """
         self._bodies.refuse_inside()
-        try:
-            return await self._on_connection(lambda asking: self._bodies.run(body, PostgresReading(), _Once(asking)))
-        except NeedsOneView:
-            return await self._on_connection(lambda asking: self._in_one_view(body, asking))
+        code = getattr(body, "__code__", None)
+        if code not in self._ask_again:
+            try:
+                return await self._on_connection(
+                    lambda asking: self._bodies.run(body, PostgresReading(), _Once(asking))
+                )
+            except NeedsOneView:
+                self._ask_again |= {code} - {None}
+        return await self._on_connection(lambda asking: self._in_one_view(body, asking))
 
     async def fetch_one(self, sql: str, values: tuple[Value, ...]) -> Row | None:
         self._bodies.refuse_inside()
@@ -53,7 +60,7 @@ class Reader:
     async def _in_one_view(self, body: ReadBody[T], asking: Asking) -> T:
         await asking.control(BEGIN_ONE_VIEW)
         result = await self._bodies.run(body, PostgresReading(), asking.answer)
-        await asking.control("COMMIT")
+        await asking.control(COMMIT)
         return result
 
     async def _on_connection(self, work: Callable[[Asking], Awaitable[T]]) -> T:

@@ -1,14 +1,15 @@
 """Transactions: each body on a connection of its own, in parallel, under READ COMMITTED.
 
 What SQLite needs a group commit for, the server does by itself: sessions that commit at the same moment share one
-flush of its log. So what counts here are the round trips of a transaction, and how many of them run side by side.
+flush of its log. So what counts here are the round trips of a transaction, and how many of them run side by side:
+when somebody waits for the connection, the commit begins the next transaction as well, and saves one.
 """
 
 import asyncio
 from typing import TypeVar
 
 from atoll.storage.database import TransactionBody
-from atoll.storage.postgres.asking import Asking
+from atoll.storage.postgres.asking import BEGIN, Asking
 from atoll.storage.postgres.bodies import Bodies, PostgresTransaction
 from atoll.storage.postgres.connection import Connection
 from atoll.storage.postgres.limits import Limits
@@ -52,9 +53,10 @@ class Writer:
         return result
 
     async def _run(self, body: TransactionBody[T], asking: Asking) -> T:
-        await asking.control("BEGIN")
+        if not asking.connection.is_in_transaction:
+            await asking.control(BEGIN)
         result = await self._bodies.run(body, PostgresTransaction(), asking.answer)
-        await asking.commit()
+        await asking.commit(and_begin=self._pool.is_waited_for)
         return result
 
     async def _undo(self, connection: Connection) -> None:
