@@ -1,28 +1,35 @@
 """Orders a second through the whole system, next to the same shop built as the usual Node tutorial builds it.
 
 Ours is durable, checks tokens, keeps Idempotency-Keys, and counts an order once it is *confirmed*, with the backlog
-drained inside the measured time. Node's keeps everything in memory and counts what it answered.
+drained inside the measured time: on SQLite, and on a PostgreSQL server on the same two cores. Node's keeps everything
+in memory and counts what it answered.
 """
 
+import asyncio
 import base64
 import contextlib
 import hashlib
 import hmac
 import json
 import os
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from atoll.lifecycle import StartFailed
 from atoll.runner.data_folder import DataFolder
+from atoll.runner.databases import EMBEDDED, databases_of
+from atoll.runner.embedded_postgres.binaries import binaries
+from atoll.runner.ports import PortPlan
 from atoll.runner.running_system import RunningSystem
+from atoll.runner.system_file import ServiceSpec
+from atoll.storage import open_read_only
 from benchmarks.measuring import Load, Skipped, family, free_ports, memory_megabytes, need, running, say, table, wrk
 
 CONNECTIONS = 32
@@ -37,6 +44,10 @@ STOCK = 100_000_000
 SYSTEM_FILE = Path("shop/atoll.toml")
 NODE_SHOP = Path("benchmarks/peers/node")
 
+OURS = "**Atoll**: durable, confirmed"
+ON_POSTGRES = "**Atoll** on PostgreSQL: durable, confirmed"
+NODE = "Node and Express: in memory"
+
 
 @dataclass(frozen=True)
 class Shop:
@@ -47,7 +58,8 @@ class Shop:
     user_id: str
     product_ids: Sequence[str]
     pids: Sequence[int]
-    database: Path | None = None
+    count: Callable[[str], int] | None = None
+    """How many orders are in a state; None where nothing is kept."""
 
     def order(self, lines: int, seconds: float) -> Load:
         """Order from all connections at once."""
@@ -79,27 +91,22 @@ def run() -> list[Sequence[object]]:
     Both are up all the time and take turns, so that what else the machine does falls on both.
     """
     with contextlib.ExitStack() as stack:
-        ours = stack.enter_context(atoll_shop())
-        theirs = _if_possible(stack, node_shop())
-        return [row for lines in LINES for row in _rows(lines, *_in_turns(ours, theirs, lines))]
+        shops = {OURS: stack.enter_context(atoll_shop("sqlite"))}
+        for name, shop in ((ON_POSTGRES, atoll_shop("postgresql")), (NODE, node_shop())):
+            try:
+                shops[name] = stack.enter_context(shop)
+            except Skipped as reason:
+                say(f"{name} is not measured: {reason}")
+        return [row for lines in LINES for row in _rows(lines, _in_turns(shops, lines))]
 
 
-def _if_possible(stack: contextlib.ExitStack, shop: contextlib.AbstractContextManager[Shop]) -> Shop | None:
-    try:
-        return stack.enter_context(shop)
-    except Skipped as reason:
-        say(f"Node is not measured: {reason}")
-        return None
-
-
-def _in_turns(ours: Shop, theirs: Shop | None, lines: int) -> tuple[Outcome, Outcome | None]:
-    shops = [shop for shop in (ours, theirs) if shop is not None]
-    for shop in shops:
+def _in_turns(shops: Mapping[str, Shop], lines: int) -> dict[str, Outcome]:
+    for shop in shops.values():
         shop.order(lines, WARM_UP)
-    rounds = [[_measure(shop, lines) for shop in shops] for _ in range(ROUNDS)]
+    rounds = [[_measure(shop, lines) for shop in shops.values()] for _ in range(ROUNDS)]
     outcomes = [_median(each) for each in zip(*rounds, strict=True)]
     say(f"{lines} lines: {', '.join(f'{outcome.rate:,.0f}' for outcome in outcomes)} orders/s")
-    return outcomes[0], outcomes[1] if theirs else None
+    return dict(zip(shops, outcomes, strict=True))
 
 
 def _median(outcomes: Sequence[Outcome]) -> Outcome:
@@ -112,14 +119,16 @@ def report() -> str:
     return table(f"Orders a second, {CONNECTIONS} at once, on two cores with the load generator", columns, run())
 
 
-def _rows(lines: int, ours: Outcome, theirs: Outcome | None) -> list[Sequence[object]]:
-    def row(name: str, outcome: Outcome, ratio: str) -> Sequence[object]:
-        return lines, name, outcome.rate, outcome.p50, outcome.p99, outcome.memory, ratio
+def _rows(lines: int, outcomes: Mapping[str, Outcome]) -> list[Sequence[object]]:
+    theirs = outcomes.get(NODE)
 
-    rows = [row("**Atoll**: durable, confirmed", ours, f"{ours.rate / theirs.rate:.1f} times" if theirs else "")]
-    if theirs:
-        rows.append(row("Node and Express: in memory", theirs, "1"))
-    return rows
+    def ratio(outcome: Outcome) -> str:
+        return f"{outcome.rate / theirs.rate:.1f} times" if theirs else ""
+
+    return [
+        (lines, name, outcome.rate, outcome.p50, outcome.p99, outcome.memory, "1" if name == NODE else ratio(outcome))
+        for name, outcome in outcomes.items()
+    ]
 
 
 def _measure(shop: Shop, lines: int) -> Outcome:
@@ -131,7 +140,7 @@ def _measure(shop: Shop, lines: int) -> Outcome:
     took = time.monotonic() - began
     if load.failed > load.requests * TOLERATED_FAILURES:
         raise RuntimeError(f"{load.failed} of {load.requests} orders failed")
-    placed = load.requests if shop.database is None else _confirmed(shop) - before
+    placed = load.requests if shop.count is None else _confirmed(shop) - before
     return Outcome(placed / took, load.p50, load.p99, memory_megabytes(shop.pids))
 
 
@@ -148,17 +157,18 @@ def _await_drained(shop: Shop, patience: float = 60.0) -> None:
 
 
 def _count(shop: Shop, status: str) -> int:
-    if shop.database is None:
-        return 0
-    with contextlib.closing(sqlite3.connect(f"file:{shop.database}?mode=ro", uri=True)) as connection:
-        (count,) = connection.execute("SELECT count(*) FROM orders WHERE status = ?", (status,)).fetchone()
-    return int(count)
+    return shop.count(status) if shop.count else 0
 
 
 @contextlib.contextmanager
-def atoll_shop() -> Iterator[Shop]:
+def atoll_shop(engine: str) -> Iterator[Shop]:
     """Ours, as `atoll up` runs it, on free ports and with its data on this disk."""
-    with tempfile.TemporaryDirectory(dir=".") as folder, _atoll_up(Path(folder)) as note:
+    if engine == EMBEDDED:
+        try:
+            binaries()
+        except StartFailed as missing:
+            raise Skipped(str(missing)) from missing
+    with tempfile.TemporaryDirectory(dir=".") as folder, _atoll_up(Path(folder), engine) as note:
         url = note.services["gateway"].url
         admin = _admin(url, Path(folder))
         thing = {"name": "Thing", "price": 10, "category": "things", "stock": STOCK}
@@ -166,12 +176,38 @@ def atoll_shop() -> Iterator[Shop]:
         buyer = {"name": "Buyer", "email": "buyer@example.com", "password": "a-long-pass-phrase"}
         user_id = _post(f"{url}/api/users", buyer)["id"]
         token = _post(f"{url}/api/auth/login", {key: buyer[key] for key in ("email", "password")})["accessToken"]
-        yield Shop(url, token, user_id, ids, family(note.runner_pid), Path(folder) / "orders.db")
+        with _counting(_orders_of(Path(folder), note)) as count:
+            yield Shop(url, token, user_id, ids, family(note.runner_pid), count)
+
+
+def _orders_of(data: Path, note: RunningSystem) -> str:
+    """Where orders keeps them."""
+    ports = PortPlan({name: ServiceSpec() for name in note.services})
+    for name, service in note.services.items():
+        ports.bound(name, service.ports)
+    return databases_of(DataFolder(data)).url("orders", ports)
 
 
 @contextlib.contextmanager
-def _atoll_up(data: Path, patience: float = 60.0) -> Iterator[RunningSystem]:
+def _counting(url: str) -> Iterator[Callable[[str], int]]:
+    with asyncio.Runner() as runner:
+        database = open_read_only(url)
+        runner.run(database.__aenter__())
+
+        def count(status: str) -> int:
+            row = runner.run(database.fetch_one("SELECT count(*) FROM orders WHERE status = $1", status))
+            return int(row[0]) if row else 0
+
+        try:
+            yield count
+        finally:
+            runner.run(database.__aexit__(None, None, None))
+
+
+@contextlib.contextmanager
+def _atoll_up(data: Path, engine: str, patience: float = 60.0) -> Iterator[RunningSystem]:
     command = [sys.executable, "-m", "atoll.cli", "up", "--file", str(SYSTEM_FILE), "--data", str(data)]
+    command += ["--database", engine]
     log = data / "up.log"
     with log.open("w") as output:
         process = subprocess.Popen(

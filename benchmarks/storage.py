@@ -1,7 +1,9 @@
-"""Durable transactions a second: two inserts each, 64 callers at once, a file on this machine's disk.
+"""Durable transactions a second: two inserts each, 64 callers at once, on this machine's disk.
 
-Group commit against one transaction for each caller, by hand and as most services do it; and against the bare idea
-of group commit, without savepoint errors, cancellation or limits, to see what those cost.
+On SQLite, group commit against one transaction for each caller, by hand and as most services do it; and against the
+bare idea of group commit, without savepoint errors, cancellation or limits, to see what those cost. On a PostgreSQL
+server beside it, transactions side by side against a group commit by hand: there the server flushes for many at once
+anyway, and what costs is the way there and back for each statement.
 """
 
 import asyncio
@@ -14,8 +16,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from atoll.storage import Transaction
-from atoll.storage.sqlite import SqliteDatabase
+import asyncpg
+
+from atoll.storage import Transaction, open_database
+from atoll.testing.postgres_server import NoPostgres, new_database, postgres_server
 from benchmarks.measuring import say, table
 
 CALLERS = 64
@@ -38,8 +42,22 @@ def run() -> list[Sequence[object]]:
         with tempfile.TemporaryDirectory(dir=".") as folder:
             rates[name] = measure(Path(folder) / "bench.db")
         say(f"{name}: {rates[name]:,.0f}/s")
+    rates |= _postgres_rates()
     slowest = rates["sqlite3 as it comes: rollback journal, one each"]
     return [(name, round(rate), f"{rate / slowest:.1f}x") for name, rate in rates.items()]
+
+
+def _postgres_rates() -> dict[str, float]:
+    rates = {}
+    try:
+        with postgres_server() as server:
+            for name, measure in POSTGRES_WAYS.items():
+                with new_database(server) as url:
+                    rates[name] = measure(url)
+                say(f"{name}: {rates[name]:,.0f}/s")
+    except NoPostgres as reason:
+        say(f"PostgreSQL is not measured: {reason}")
+    return rates
 
 
 def report() -> str:
@@ -50,9 +68,12 @@ def report() -> str:
 
 def atoll(path: Path, callers: int = CALLERS) -> float:
     """`SqliteDatabase.transaction`."""
+    return _atoll(f"sqlite:///{path.resolve()}", callers)
 
+
+def _atoll(url: str, callers: int = CALLERS) -> float:
     async def main() -> float:
-        async with SqliteDatabase(path) as database:
+        async with open_database(url) as database:
             for statement in SCHEMA:
                 await database.transaction(lambda tx, sql=statement: tx.execute(sql))  # type: ignore[misc]
 
@@ -64,6 +85,45 @@ def atoll(path: Path, callers: int = CALLERS) -> float:
                 await database.transaction(body)
 
             return await _rate(transact, callers)
+
+    return _run_fast(main())
+
+
+def postgres_group_commit(url: str) -> float:
+    """What SQLite profits from: all who wait in one transaction, a savepoint for each."""
+
+    async def main() -> float:
+        connection = await asyncpg.connect(url)
+        for statement in SCHEMA:
+            await connection.execute(statement)
+        order, event = await connection.prepare(ORDER), await connection.prepare(EVENT)
+        waiting: asyncio.Queue[tuple[str, asyncio.Future[None]]] = asyncio.Queue()
+
+        async def work() -> None:
+            while True:
+                group = [await waiting.get()]
+                while not waiting.empty():
+                    group.append(waiting.get_nowait())
+                await connection.execute("BEGIN")
+                for name, _ in group:
+                    await connection.execute("SAVEPOINT a")
+                    await order.fetch(name, "owner", 100)
+                    await event.fetch(name, BODY % name)
+                    await connection.execute("RELEASE a")
+                await connection.execute("COMMIT")
+                for _, future in group:
+                    future.set_result(None)
+
+        def transact(order: str) -> "asyncio.Future[None]":
+            future = asyncio.get_running_loop().create_future()
+            waiting.put_nowait((order, future))
+            return future
+
+        worker = asyncio.create_task(work())
+        rate = await _rate(transact)
+        worker.cancel()
+        await connection.close()
+        return rate
 
     return _run_fast(main())
 
@@ -180,6 +240,12 @@ WAYS: dict[str, Callable[[Path], float]] = {
     "WAL, one each": one_each,
     "sqlite3 as it comes: rollback journal, one each": sqlite3_default,
     "Atoll, one caller at a time": lambda path: atoll(path, callers=1),
+}
+
+POSTGRES_WAYS: dict[str, Callable[[str], float]] = {
+    "**Atoll on PostgreSQL: side by side**": _atoll,
+    "PostgreSQL, group commit by hand": postgres_group_commit,
+    "Atoll on PostgreSQL, one caller at a time": lambda url: _atoll(url, callers=1),
 }
 
 if __name__ == "__main__":
