@@ -370,6 +370,20 @@ class TestSecrets:
 
         assert mistake.startswith("SERVICE_SECRET_FILE in the environment says something else than SERVICE_SECRET")
 
+    def test_an_address_with_a_password_in_it_may_be_in_a_file_too(self, tmp_path: Path) -> None:
+        address = tmp_path / "database_url"
+        address.write_text("postgresql://orders:hunter2@db/orders\n")
+
+        assert "postgresql://orders:hunter2@db/orders" == load(DATABASE_URL_FILE=str(address)).database_url
+
+    def test_a_mistake_in_an_address_in_a_file_is_told_without_its_password(self, tmp_path: Path) -> None:
+        address = tmp_path / "users_url"
+        address.write_text("ftp://users:hunter2@users")
+
+        (mistake,) = mistakes(USERS_URL_FILE=str(address))
+
+        assert "USERS_URL_FILE in the environment is 'ftp://***@users': write http://host:port." == mistake
+
     def test_that_are_too_short_are_told_without_showing_them(self) -> None:
         (mistake,) = mistakes(SERVICE_SECRET="hunter2")
 

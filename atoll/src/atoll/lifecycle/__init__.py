@@ -2,6 +2,7 @@
 
 from atoll.lifecycle.errors import StartFailed
 from atoll.lifecycle.listener import Address, Listener
+from atoll.lifecycle.migrating import migrate
 from atoll.lifecycle.process import Program, main, run
 from atoll.lifecycle.runnable import Runnable
 from atoll.lifecycle.sockets import listening_socket, stop_listening
@@ -21,6 +22,7 @@ __all__ = [
     "UvicornListener",
     "listening_socket",
     "main",
+    "migrate",
     "run",
     "stop_listening",
 ]

@@ -21,7 +21,7 @@ S = TypeVar("S", bound=ServiceSettings)
 CONFIG_FILE = "ATOLL_CONFIG"
 """The name in the environment of the path to the TOML file; without it, there is no file."""
 
-_SECRET_FILE_SUFFIX = "_FILE"  # noqa: S105  # a name, not a secret
+_FILE_SUFFIX = "_FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,9 @@ def load_settings(settings_type: type[S], service: str, environ: Mapping[str, st
 
     A setting is looked for in the environment (an empty value there counts as none), then in the file that
     `ATOLL_CONFIG` names, in `[services.<service>.settings]` and then in `[settings]`, and then the default
-    holds. A path that is written in the file starts from the file's folder. A secret may also be in a file of its own,
-    which `<NAME>_FILE` in the environment names. Raises `SettingsInvalid` with all mistakes at once; keys in those
-    tables that are no settings are mistakes too.
+    holds. A path that is written in the file starts from the file's folder. In place of `<NAME>` the environment may
+    give `<NAME>_FILE`, the path of a file with the value: secrets come that way, and addresses that hold one. Raises
+    `SettingsInvalid` with all mistakes at once; keys in those tables that are no settings are mistakes too.
     """
     settings: S = _Loading(settings_type, service, environ).result()
     return settings
@@ -126,18 +126,17 @@ class _Loading:
             for name in field.env_names
             if self._environ.get(name)
         ]
-        if field.secret:
-            given += self._in_secret_files(field)
+        given += self._in_files(field)
         for other in given[1:]:
             if other.value != given[0].value:
                 self._mistake(other.where, f"says something else than {given[0].where}; keep one of them.")
         return given[0] if given else None
 
-    def _in_secret_files(self, field: SettingField) -> Iterable[Found]:
+    def _in_files(self, field: SettingField) -> Iterable[Found]:
         for name in field.env_names:
-            path = self._environ.get(name + _SECRET_FILE_SUFFIX)
+            path = self._environ.get(name + _FILE_SUFFIX)
             if path:
-                where = f"{name}{_SECRET_FILE_SUFFIX} in the environment"
+                where = f"{name}{_FILE_SUFFIX} in the environment"
                 try:
                     yield Found(Path(path).read_text().strip(), where, written_as_text=True)
                 except (OSError, UnicodeDecodeError) as error:

@@ -1,8 +1,12 @@
-"""`python -m shop_orders`: the orders service as a process of its own."""
+"""`python -m shop_orders`: the orders service as a process of its own; with `migrate`, only its migrations."""
 
-from atoll.lifecycle import main
+import sys
+
+from atoll.lifecycle import main, migrate
 from shop_orders.app import create_app
 from shop_orders.settings import OrdersSettings
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["migrate"]:
+        migrate("orders", OrdersSettings, "shop_orders")
     main("orders", create_app, OrdersSettings)

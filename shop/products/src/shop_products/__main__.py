@@ -1,8 +1,12 @@
-"""`python -m shop_products`: the products service as a process of its own."""
+"""`python -m shop_products`: the products service as a process of its own; with `migrate`, only its migrations."""
 
-from atoll.lifecycle import main
+import sys
+
+from atoll.lifecycle import main, migrate
 from shop_products.app import create_app
 from shop_products.settings import ProductsSettings
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["migrate"]:
+        migrate("products", ProductsSettings, "shop_products")
     main("products", create_app, ProductsSettings)

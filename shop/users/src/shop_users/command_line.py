@@ -7,6 +7,7 @@ import click
 
 from atoll.clock import SystemClock
 from atoll.ids import uuid7
+from atoll.lifecycle import migrate as migrate_alone
 from atoll.problems import Problem
 from atoll.settings import SettingsInvalid, load_settings
 from atoll.storage import DatabaseError, open_database
@@ -26,6 +27,12 @@ def commands() -> None:
 
 
 commands.add_command(keys)
+
+
+@commands.command()
+def migrate() -> None:
+    """Bring the database to the schema that this code expects, and end."""
+    migrate_alone("users", UsersSettings, "shop_users")
 
 
 @commands.group()
