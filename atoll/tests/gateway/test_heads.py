@@ -37,7 +37,7 @@ def test_fields_that_only_we_may_set_are_dropped_and_all_others_pass() -> None:
 
 
 def test_of_an_answer_goes_what_concerns_one_hop() -> None:
-    lines, length = answer_fields(
+    lines, length, service = answer_fields(
         [
             (b"Content-Type", b"text/plain "),
             (b"Connection", b"keep-alive, X-Hop"),
@@ -47,16 +47,17 @@ def test_of_an_answer_goes_what_concerns_one_hop() -> None:
             (b"Set-Cookie", b"a"),
             (b"Set-Cookie", b"b"),
             (b"Content-Length", b"12"),
+            (b"Atoll-Service", b"things "),
         ],
         b"x-ours: 1\r\n",
     )
 
     assert lines == b"x-ours: 1\r\ncontent-type: text/plain\r\nset-cookie: a\r\nset-cookie: b\r\n"
-    assert length == 12
+    assert (length, service) == (12, b"things")
 
 
 def test_an_answer_may_not_tell_its_length() -> None:
-    assert answer_fields([(b"Connection", b"connection, close")], b"") == (b"", None)
+    assert answer_fields([(b"Connection", b"connection, close")], b"") == (b"", None, None)
 
 
 def test_the_client_is_the_peer_unless_a_proxy_of_ours_vouches_for_another() -> None:

@@ -22,6 +22,7 @@ from atoll.gateway.limits import Limit, LimitsInvalid, limits_in
 from atoll.gateway.routes import RoutesInvalid, RoutingTable
 from atoll.gateway.settings import GATEWAY, GatewaySettings, addresses_in
 from atoll.gateway.trace import Tracer
+from atoll.gateway.upstream_metrics import UpstreamMetrics
 from atoll.gateway.upstream_services import UpstreamServices
 from atoll.http1.server import HttpServer
 from atoll.http1.server_limits import ServerLimits
@@ -65,9 +66,12 @@ def create_gateway(
         keys = JwksKeySource(partial(client.get, JWKS_PATH, into=JwksDocument), clock=clock)
         resources += [client, keys]
         readiness["token keys"] = keys.check
-    upstreams = UpstreamServices(routes.services, directory, max_connections=settings.max_connections_per_instance)
-    readiness |= {service: partial(upstreams.check, service) for service in routes.services}
+    upstreams = UpstreamServices(
+        routes.services, directory, max_connections=settings.max_connections_per_instance, clock=clock
+    )
+    readiness |= {name: service.check for name, service in upstreams.items()}
     metrics = CollectorRegistry()
+    metrics.register(UpstreamMetrics(upstreams))
     metrics.register(request_limits)
     books = Bookkeeping(HttpMetrics(metrics), AccessLog.fitting(GATEWAY, settings.log_format, settings.log_level))
     gateway = Gateway(

@@ -1,6 +1,7 @@
 """The public door: what every request goes through, as an application of `HttpServer`."""
 
 import itertools
+import random
 import secrets
 from collections.abc import Callable
 
@@ -49,7 +50,8 @@ class Gateway:
         self._trusted_proxies = trusted_proxies or TrustedProxies()
         self._has_proxies = bool(self._trusted_proxies)
         self._max_in_flight = max_in_flight
-        self._monotonic = clock.monotonic
+        self.monotonic = clock.monotonic
+        self.chance = random.Random()  # noqa: S311 - jitter is no secret
         self._new_request_id = _request_ids()
 
     def begin(self, head: RequestHead, connection: ServerConnection) -> ProxyExchange | None:
@@ -80,10 +82,10 @@ class Gateway:
 
     def finished(self, visit: Visit) -> None:
         """Count and log a request that is over."""
-        self._books.over(visit, self._monotonic() - visit.started)
+        self._books.over(visit, self.monotonic() - visit.started)
 
     def _visit(self, head: RequestHead, connection: ServerConnection) -> Visit:
-        visit = Visit(head, connection.peer, self._monotonic(), self._new_request_id())
+        visit = Visit(head, connection.peer, self.monotonic(), self._new_request_id())
         visit.traceparent = self._tracer.next_hop(head.fields.get(b"traceparent"))
         if self._has_proxies:
             visit.believe(self._trusted_proxies)

@@ -10,10 +10,11 @@ go on is a `Problem`, and is answered in one place, `refuse`.
 
 import asyncio
 import math
-import random
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
+from atoll.calls.retry import DEFAULT_RETRY
+from atoll.calls.retry import HEADER as CALLER_RETRIES
 from atoll.calls.timeouts import HEADER as REMAINING
 from atoll.calls.upstreams import Upstream
 from atoll.gateway.own_answers import health_answer, problem_answer
@@ -21,10 +22,11 @@ from atoll.gateway.paths import below_prefix, canonical
 from atoll.gateway.rewriting import answer_fields, request_fields
 from atoll.gateway.routes import Route
 from atoll.gateway.settings import DEFAULT_LIMIT
+from atoll.gateway.upstream_services import UpstreamService
 from atoll.gateway.visit import CLIENT_GONE, Visit
 from atoll.http1.client_connection import ClientConnection
 from atoll.http1.errors import ConnectionFault, InvalidAnswer
-from atoll.http1.messages import LAST_CHUNK, Fields, chunk
+from atoll.http1.messages import LAST_CHUNK, Fields, chunk, find
 from atoll.http1.request_head import RequestHead
 from atoll.http1.server_connection import ServerConnection
 from atoll.identity.principal import Principal
@@ -40,11 +42,10 @@ from atoll.problems import (
     Unauthenticated,
     Unavailable,
 )
+from atoll.resilience.circuit_breaker import Permit
 
 if TYPE_CHECKING:
     from atoll.gateway.gateway import Gateway
-
-MAX_ATTEMPTS = 3
 
 REPEATABLE_METHODS = frozenset((b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS"))
 """Idempotent by their definition (RFC 9110, section 9.2.2); others are so with an Idempotency-Key."""
@@ -52,17 +53,18 @@ REPEATABLE_METHODS = frozenset((b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS"))
 REPEATABLE_BODY = 64 * 1024
 """Bytes of a request's body that are kept, so that it can be sent once more."""
 
-FIRST_PAUSE = 0.05
-"""Seconds; before attempt n + 1 the pause is random, up to this times 2 to the power of n - 1."""
+LONGEST_PAUSE = DEFAULT_RETRY.max_backoff
+"""Seconds of `Retry-After` that a client is made to wait; an answer that asks for more is handed to it instead."""
 
 _HEALTH = b"/health"
 _BEARER = b"bearer "
+_WE_RETRY = b"%b: yes\r\n" % CALLER_RETRIES.lower().encode("ascii")
 _WITHOUT_BODY = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS"))
 
 _REQUEST_HEAD = (
     b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%btraceparent: %b\r\nx-request-id: %b\r\n"
     + REMAINING.lower().encode("ascii")
-    + b": %d\r\n%b\r\n"
+    + b": %d\r\n%b%b\r\n"
 )
 
 log = get_logger()
@@ -74,18 +76,23 @@ class ProxyExchange:
     __slots__ = (
         "_allowed",
         "_answer_began",
+        "_attempt_began",
         "_bytes_seen",
         "_client",
         "_connection",
         "_gateway",
         "_kept_body",
         "_kept_size",
+        "_permit",
+        "_repeatable",
         "_request_sent",
         "_request_whole",
         "_retry",
         "_route",
+        "_service",
         "_since",
         "_target",
+        "_tried",
         "_visit",
         "_waiting",
         "_whole_since",
@@ -93,6 +100,7 @@ class ProxyExchange:
     )
 
     _route: Route
+    _service: UpstreamService
 
     def __init__(self, gateway: "Gateway", visit: Visit, client: ServerConnection) -> None:
         self._gateway = gateway
@@ -104,6 +112,10 @@ class ProxyExchange:
         self._retry: asyncio.TimerHandle | None = None
         self._kept_body: list[bytes] | None = []
         self._kept_size = 0
+        self._tried: tuple[Upstream, ...] = ()
+        self._permit: Permit | None = None
+        self._attempt_began = 0.0
+        self._repeatable = False
         self._request_sent = False
         self._request_whole = not visit.head.has_body
         self._answer_began = False
@@ -173,14 +185,20 @@ class ProxyExchange:
             raise Unauthenticated
         if route.role and (principal is None or not principal.has_role(route.role)):
             raise Forbidden(f"This needs the role {route.role}.")
+        self._service = service = self._gateway.upstreams[route.service]
+        self._repeatable = _is_repeatable(visit.head)
+        service.retry_budget.deposit()
         self._attempt()
 
     def _attempt(self) -> None:
         """Choose an instance, and send it the request as soon as there is a connection."""
         visit = self._visit
         visit.attempts += 1
-        visit.upstream = upstream = self._gateway.upstreams.choose(self._route.service, rather_not=visit.upstream)
-        connection = upstream.pool.take()
+        upstream, self._permit = self._service.choose(self._tried)
+        self._tried += (upstream,)
+        visit.upstream = upstream
+        self._attempt_began = self._gateway.monotonic()
+        connection = upstream.pool.take(careful=not self._repeatable)
         if connection is None:
             self._wait_for(self._connect(upstream))
         else:
@@ -188,8 +206,9 @@ class ProxyExchange:
 
     async def _connect(self, upstream: Upstream) -> None:
         try:
-            connection = await upstream.pool.acquire()
+            connection = await upstream.pool.acquire(careful=not self._repeatable)
         except ConnectionFault as fault:
+            self._attempt_failed()
             self._try_again(self._unreachable(), fault)
         else:
             self._send(upstream, connection)
@@ -219,6 +238,7 @@ class ProxyExchange:
             visit.traceparent,
             visit.request_id,
             self._route.remaining_ms if self._whole_since is None else self._remaining_ms(self._whole_since),
+            _WE_RETRY if self._repeatable else b"",
             _framing(head),
         )
 
@@ -233,6 +253,7 @@ class ProxyExchange:
             self._pass_on(LAST_CHUNK)
         if self._connection is not None:
             self._connection.finish(self)
+            self._attempt_began = self._gateway.monotonic()
             self._watch_attempt()
 
     def pause_answer(self) -> None:
@@ -267,9 +288,18 @@ class ProxyExchange:
 
     def on_head(self, status: int, fields: Fields) -> None:
         visit = self._visit
+        lines, length, service = answer_fields(fields, _our_fields(visit))
+        if service is not None and service != self._service.name_in_answers:
+            self._another_service_answered(service)
+            return
+        if status < 500:
+            self._attempt_went_well()
+        else:
+            self._attempt_failed()
+            if status == Unavailable.status and self._comes_back_later(fields):
+                return
         self._answer_began = True
         visit.status = status
-        lines, length = answer_fields(fields, _our_fields(visit))
         self._client.start_answer(status, lines, length)
         self._allow(self._route.silence_timeout)
         if self._route.endless and self._client.draining:
@@ -288,7 +318,9 @@ class ProxyExchange:
         self._connection = None
         if self._answer_began:
             self._cut(str(error))
-        elif isinstance(error, InvalidAnswer):
+            return
+        self._attempt_failed()
+        if isinstance(error, InvalidAnswer):
             self._warn("invalid answer", error)
             self.refuse(BadGateway(f"The {self._route.service} service gave an answer that makes no sense."))
         else:
@@ -315,25 +347,46 @@ class ProxyExchange:
         self._finish()
         self._client.answer(problem.status, _our_fields(visit) + fields, body)
 
-    def _try_again(self, problem: Problem, fault: ConnectionFault | None = None) -> None:
+    def _another_service_answered(self, name: bytes) -> None:
+        """A port was taken over: what came is no answer to our client, and nobody is sent there again."""
+        upstream = self._upstream
+        self._attempt_failed()
+        self._service.lose(upstream)
+        self._let_go()
+        found = name.decode("latin-1")
+        self._try_again(BadGateway(f"The {self._route.service} service is not where it was."), f"{found!r} answered")
+
+    def _comes_back_later(self, fields: Fields) -> bool:
+        """Whether an answer of 503 is let go, because the request is sent again: after its `Retry-After`, if any."""
+        pause = _retry_after(fields)
+        if not self._repeatable or pause > LONGEST_PAUSE or not self._may_try_again():
+            return False
+        self._let_go()
+        self._warn("attempt failed", "the service is unavailable")
+        self._pause(pause)
+        return True
+
+    def _try_again(self, problem: Problem, fault: object = None) -> None:
         """Make another attempt a little later if that can do no harm, or else end with `problem`."""
         self._warn("attempt failed", fault or problem)
-        if not self._may_try_again():
+        if self._may_try_again():
+            self._pause()
+        else:
             self.refuse(problem)
-            return
-        self._client.pause_body()
-        self._allow(math.inf)
-        attempts = self._visit.attempts
-        pause = random.uniform(0.0, FIRST_PAUSE * 2.0 ** (attempts - 1))  # noqa: S311 - jitter is no secret
-        self._retry = asyncio.get_running_loop().call_later(pause, self._attempt_again)
 
     def _may_try_again(self) -> bool:
-        """Whether nothing was sent yet, or all of it can be sent, and acted on, once more."""
-        harmless = not self._request_sent or self._is_repeatable()
-        return harmless and self._kept_body is not None and self._visit.attempts < MAX_ATTEMPTS
+        """Whether nothing was sent yet, or all of it can be acted on twice; and the budget has a retry left."""
+        harmless = not self._request_sent or self._repeatable
+        possible = harmless and self._kept_body is not None and len(self._tried) < DEFAULT_RETRY.max_attempts
+        return possible and self._service.retry_budget.try_withdraw()
 
-    def _is_repeatable(self) -> bool:
-        return self._visit.head.method in REPEATABLE_METHODS or b"idempotency-key" in self._visit.head.fields
+    def _pause(self, at_least: float = 0.0) -> None:
+        """Rest before the next attempt, for a random time."""
+        self._client.pause_body()
+        self._allow(math.inf)
+        self._service.retries += 1
+        pause = max(at_least, DEFAULT_RETRY.pause(len(self._tried), self._gateway.chance))
+        self._retry = asyncio.get_running_loop().call_later(pause, self._attempt_again)
 
     def _attempt_again(self) -> None:
         try:
@@ -350,6 +403,7 @@ class ProxyExchange:
         elif not self._visit.attempts:
             self.refuse(Unavailable("Access tokens cannot be checked at the moment."))
         else:
+            self._judge_slowness()
             self._let_go()
             sent = self._request_sent
             problem = GatewayTimeout(f"The {self._route.service} service did not answer in time.")
@@ -357,6 +411,29 @@ class ProxyExchange:
                 self.refuse(problem if sent else self._unreachable())
             else:
                 self._try_again(problem if sent else self._unreachable())
+
+    # What the instance's breaker learns, once for each attempt.
+
+    def _attempt_went_well(self) -> None:
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            self._upstream.answered(permit, self._gateway.monotonic() - self._attempt_began)
+
+    def _attempt_failed(self) -> None:
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            seconds = self._gateway.monotonic() - self._attempt_began
+            self._service.failed(self._upstream, permit, seconds, penalty=self._route.attempt_timeout)
+
+    def _judge_slowness(self) -> None:
+        """Time is up: a fault of the instance's, if it had a fair share of the time."""
+        passed = self._gateway.monotonic() - self._attempt_began
+        if self._connection is not None and passed >= self._route.attempt_timeout / 2:
+            self._attempt_failed()
+
+    @property
+    def _upstream(self) -> Upstream:
+        return self._tried[-1]
 
     def _cut(self, reason: str) -> None:
         """Upstream began an answer and did not end it: all that can be done is to break off as well."""
@@ -440,6 +517,9 @@ class ProxyExchange:
 
     def _let_go(self) -> None:
         """Give up what is under way."""
+        permit, self._permit = self._permit, None
+        if permit is not None:
+            self._upstream.came_to_nothing(permit)
         if self._connection is not None:
             self._connection.abandon(self)
             self._connection = None
@@ -455,6 +535,20 @@ class ProxyExchange:
             self.finished = True
             self._let_go()
             self._gateway.finished(self._visit)
+
+
+def _is_repeatable(head: RequestHead) -> bool:
+    """Whether the request may be acted on twice, and is not known to be too long to be kept for that."""
+    harmless = head.method in REPEATABLE_METHODS or b"idempotency-key" in head.fields
+    return harmless and (head.content_length or 0) <= REPEATABLE_BODY
+
+
+def _retry_after(fields: Fields) -> float:
+    """The seconds of an answer's `Retry-After`: 0 without one, infinite for a date (no service of ours sends one)."""
+    value = find(fields, b"retry-after")
+    if value is None:
+        return 0.0
+    return float(value) if value.isdigit() else math.inf
 
 
 def _our_fields(visit: Visit) -> bytes:

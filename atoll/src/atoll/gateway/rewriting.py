@@ -7,6 +7,7 @@ client's connection alone went when the head was read (`RequestHead`).
 
 from collections.abc import Callable
 
+from atoll.calls import service_name
 from atoll.http1.messages import Fields
 from atoll.http1.request_head import RequestFields
 
@@ -20,6 +21,7 @@ _NOT_PASSED_ON = frozenset(
     (b"connection", b"content-length", b"keep-alive", b"proxy-authenticate", b"proxy-authentication-info",
      b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"x-request-id")
 )  # fmt: skip
+_SERVICE = service_name.HEADER.lower().encode("ascii")
 _PERSISTENCE = frozenset((b"close", b"keep-alive", b""))
 
 _NAMES_REMEMBERED = 2048
@@ -45,8 +47,12 @@ def _is_ours_to_set(name: bytes) -> bool:
     return name in _SET_BY_US or name.startswith(_SET_BY_US_PREFIXES) or b"_" in name
 
 
+def _stays_here(name: bytes) -> bool:
+    return name in _NOT_PASSED_ON or name.startswith(b"atoll-")
+
+
 _request_names = _Names(_is_ours_to_set)
-_answer_names = _Names(_NOT_PASSED_ON.__contains__)
+_answer_names = _Names(_stays_here)
 
 
 def request_fields(fields: RequestFields) -> bytes:
@@ -64,10 +70,13 @@ def request_fields(fields: RequestFields) -> bytes:
     return fields.written
 
 
-def answer_fields(fields: Fields, ours: bytes) -> tuple[bytes, int | None]:
-    """An answer's fields for the client, and the length of its body if it was told. Framing is not among them."""
+def answer_fields(fields: Fields, ours: bytes) -> tuple[bytes, int | None, bytes | None]:
+    """An answer's fields for the client, `ours` first; its body's length, and the service it names, if told.
+
+    Framing is not among the fields, nor is what services say to each other only.
+    """
     known = _answer_names.known
-    length = None
+    length = service = None
     lines = [ours]
     for name, value in fields:
         beginning = known.get(name)
@@ -79,9 +88,11 @@ def answer_fields(fields: Fields, ours: bytes) -> tuple[bytes, int | None]:
         lowered = name.lower()
         if lowered == b"content-length":
             length = int(value)
+        elif lowered == _SERVICE:
+            service = value.strip()
         elif lowered == b"connection":
             named = {option.strip() for option in value.lower().split(b",")} - _PERSISTENCE
             if named:
                 named.add(b"connection")
                 return answer_fields([field for field in fields if field[0].lower() not in named], ours)
-    return b"".join(lines), length
+    return b"".join(lines), length, service

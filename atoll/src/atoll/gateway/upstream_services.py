@@ -1,20 +1,87 @@
-"""Where requests can go: the services of the routing table, and their instances with our connections to them."""
+"""Where requests can go: the services of the routing table, their instances, and what may be repeated there."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import random
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Self
 
-from atoll.calls.load_balancer import LoadBalancer, PowerOfTwoChoices
+from atoll.calls.rechecks import Rechecks
 from atoll.calls.upstreams import Upstream, Upstreams
+from atoll.clock import Clock
 from atoll.discovery.directory import Directory
 from atoll.problems import Unavailable
+from atoll.resilience.circuit_breaker import Permit
+from atoll.resilience.retry_budget import RetryBudget
 
 CONNECT_TIMEOUT = 1.0
 
 
-class UpstreamServices:
-    """Chooses instances. Leaving it as an async context manager closes every connection."""
+class UpstreamService:
+    """One service: its instances with their breakers, the budget of its retries, and looks at those left out.
+
+    The parts are those of `atoll.calls`, with their defaults; the gateway's own is only when they are told what.
+    """
+
+    def __init__(
+        self, name: str, directory: Directory, *, max_connections: int, clock: Clock, chance: random.Random
+    ) -> None:
+        self.name = name
+        self.name_in_answers = name.encode("ascii")
+        """What its answers say in `Atoll-Service`."""
+        self.retries = 0
+        """Attempts after the first so far; never goes back."""
+        self.retry_budget = RetryBudget(clock=clock)
+        self.upstreams = Upstreams(
+            name,
+            directory,
+            connect_timeout=CONNECT_TIMEOUT,
+            max_connections=max_connections,
+            clock=clock,
+            chance=chance,
+        )
+        self._rechecks = Rechecks(self.upstreams, clock, chance)
+
+    def __repr__(self) -> str:
+        return f"<UpstreamService {self.upstreams!r}, {self.retry_budget!r}>"
+
+    def choose(self, tried: tuple[Upstream, ...] = ()) -> tuple[Upstream, Permit]:
+        """An instance to ask now, another than those `tried` if there is one, and the permit of its breaker.
+
+        Raises `Unavailable` without any.
+        """
+        chosen = self.upstreams.choose(tried)
+        if chosen is None:
+            raise self._nobody()
+        return chosen
+
+    def failed(self, upstream: Upstream, permit: Permit, seconds: float, *, penalty: float) -> None:
+        """An attempt failed through the instance's fault; it may be left out for that."""
+        upstream.failed(permit, seconds, penalty=penalty)
+        self._rechecks.look()
+
+    def lose(self, upstream: Upstream) -> None:
+        """Another service answers at the instance's address: ask it no more until it is found there again."""
+        self.upstreams.lose(upstream)
+
+    async def check(self) -> None:
+        """Return when the service could be asked, raise `Unavailable` when not. For readiness."""
+        if not self.upstreams.permitted():
+            raise self._nobody()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._rechecks.close()
+        await self.upstreams.close()
+
+    def _nobody(self) -> Unavailable:
+        if self.upstreams.current():
+            return Unavailable(f"The {self.name} service fails at the moment, and is given a rest.")
+        return Unavailable(f"No instance of the {self.name} service is known.")
+
+
+class UpstreamServices(Mapping[str, UpstreamService]):
+    """Services by their names. Leaving it as an async context manager closes every connection."""
 
     def __init__(
         self,
@@ -22,26 +89,36 @@ class UpstreamServices:
         directory: Directory,
         *,
         max_connections: int,
-        load_balancer: LoadBalancer | None = None,
+        clock: Clock,
+        chance: random.Random | None = None,
     ) -> None:
-        self._balancer = load_balancer or PowerOfTwoChoices()
-        self._services: Mapping[str, Upstreams] = {
-            service: Upstreams(service, directory, connect_timeout=CONNECT_TIMEOUT, max_connections=max_connections)
-            for service in services
-        }
+        self._directory = directory
+        self._max_connections = max_connections
+        self._clock = clock
+        self._chance = chance or random.Random()  # noqa: S311 - balancing and jitter are no secret
+        self._services: dict[str, UpstreamService] = {}
+        self.add(services)
 
-    def choose(self, service: str, *, rather_not: Upstream | None = None) -> Upstream:
-        """An instance to ask now, another than `rather_not` if there is one. Raises `Unavailable` without any."""
-        candidates = self._services[service].current()
-        if rather_not is not None and len(candidates) > 1:
-            candidates = [each for each in candidates if each is not rather_not]
-        if not candidates:
-            raise Unavailable(f"No instance of the {service} service is known.")
-        return self._balancer.choose(candidates)
+    def add(self, names: Iterable[str]) -> None:
+        """Have these services too; those that are there stay as they are."""
+        for name in names:
+            if name not in self._services:
+                self._services[name] = UpstreamService(
+                    name,
+                    self._directory,
+                    max_connections=self._max_connections,
+                    clock=self._clock,
+                    chance=self._chance,
+                )
 
-    async def check(self, service: str) -> None:
-        """Return when the service could be asked, raise `Unavailable` when not. For readiness."""
-        self.choose(service)
+    def __getitem__(self, name: str) -> UpstreamService:
+        return self._services[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._services)
+
+    def __len__(self) -> int:
+        return len(self._services)
 
     async def __aenter__(self) -> Self:
         return self
