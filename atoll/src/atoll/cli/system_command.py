@@ -16,7 +16,7 @@ from atoll.runner.data_folder import DataFolder, DataFolderInUse
 from atoll.runner.databases import CannotKeepData, databases_of
 from atoll.runner.environment import Surroundings
 from atoll.runner.mistakes import did_you_mean
-from atoll.runner.ports import PortPlan
+from atoll.runner.ports import ports_of
 from atoll.runner.running_system import RunningSystem
 from atoll.runner.system_file import CommandSpec, System, SystemFileInvalid, find_system_file, read_system
 
@@ -53,7 +53,7 @@ def _run(name: str, file: Path | None, folder: DataFolder, arguments: tuple[str,
     spec = _find(name, system)
     if spec.needs_running and running is None:
         raise click.ClickException(f"`atoll {name}` needs a running system; start it with `atoll up`.")
-    ports = _ports(system, running)
+    ports = ports_of(system, running)
     surroundings = Surroundings(
         system, ports, folder, log_format="auto", runs_here=frozenset(system.services), databases=databases
     )
@@ -85,14 +85,6 @@ def _system(file: Path | None, running: RunningSystem | None, name: str) -> Syst
 
 def _find(name: str, system: System) -> CommandSpec:
     if name not in system.commands:
-        known = ["up", "status", "restart", *system.commands]
+        known = ["up", "status", "restart", "events", *system.commands]
         raise click.UsageError(f"There is no command {name!r}.{did_you_mean(name, known)} See `atoll --help`.")
     return system.commands[name]
-
-
-def _ports(system: System, running: RunningSystem | None) -> PortPlan:
-    ports = PortPlan(system.services)
-    for name, service in (running.services if running else {}).items():
-        if name in system.services:
-            ports.bound(name, service.ports)
-    return ports

@@ -7,7 +7,7 @@ from datetime import datetime
 from atoll.clock import Clock, SystemClock, from_millis, to_millis
 from atoll.events import inbox_table as table
 from atoll.events.inbox_table import Failure
-from atoll.storage import Database
+from atoll.storage import Database, ReadOnlyDatabase
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +25,33 @@ class DeadLetter:
     last_failed_at: datetime
 
 
-class DeadLetters:
-    """Those of one service. Works beside the running service, from any process."""
+class ReadOnlyDeadLetters:
+    """Those of one service, to look at, while it runs or afterwards."""
 
-    def __init__(self, database: Database, clock: Clock | None = None) -> None:
-        self._database = database
-        self._clock = clock or SystemClock()
+    def __init__(self, database: ReadOnlyDatabase) -> None:
+        self._looked_at = database
 
     async def list(self, *, after: str = "", limit: int = 100) -> Sequence[DeadLetter]:
         """At most `limit` of them after the event of that id, oldest event first."""
-        return [_letter(failure) for failure in await self._database.read(lambda r: table.dead(r, after, limit))]
+        return [_letter(failure) for failure in await self._looked_at.read(lambda r: table.dead(r, after, limit))]
 
     async def show(self, event_id: str) -> DeadLetter | None:
         """The dead letter of that event, or None."""
-        failure = await self._database.read(lambda r: table.find_dead(r, event_id))
+        failure = await self._looked_at.read(lambda r: table.find_dead(r, event_id))
         return None if failure is None else _letter(failure)
+
+    async def count(self) -> int:
+        _, dead = await self._looked_at.read(table.counts)
+        return dead
+
+
+class DeadLetters(ReadOnlyDeadLetters):
+    """Those of one service. Works beside the running service, from any process."""
+
+    def __init__(self, database: Database, clock: Clock | None = None) -> None:
+        super().__init__(database)
+        self._database = database
+        self._clock = clock or SystemClock()
 
     async def redrive(self, event_id: str) -> bool:
         """Let the service try it again, as often as at first; False when there is no such dead letter."""
@@ -54,10 +66,6 @@ class DeadLetters:
     async def drop(self, event_id: str) -> bool:
         """Give it up for good: should it come once more, it counts as handled. False when there is none such."""
         return await self._database.transaction(lambda tx: table.drop(tx, event_id))
-
-    async def count(self) -> int:
-        _, dead = await self._database.read(table.counts)
-        return dead
 
 
 def _letter(failure: Failure) -> DeadLetter:

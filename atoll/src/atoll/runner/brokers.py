@@ -34,25 +34,36 @@ def with_broker(system: System, folder: DataFolder, environ: Mapping[str, str] =
     after them; each finds its address in `VALKEY_URL`. Raises `CannotCarryEvents`.
     """
     users = [name for name, spec in system.services.items() if spec.events]
-    if not users or any(environ.get(name) for name in GIVEN) or "broker_url" in system.settings:
+    if not users or given_url(system, environ):
         return system
     _refuse(system, environ)
-    socket = _socket(folder)
     server = ServiceSpec(
         module="atoll.runner.embedded_valkey",
         port=3031,
         environment={
             "VALKEY_FOLDER": str(folder.path / "valkey"),
-            "VALKEY_SOCKET": str(socket),
+            "VALKEY_SOCKET": str(_socket(folder)),
             "REGISTRY_URL": "",  # nobody looks for it there
         },
     )
-    services = {name: _using(spec, socket) if spec.events else spec for name, spec in system.services.items()}
+    url = embedded_url(folder)
+    services = {name: _using(spec, url) if spec.events else spec for name, spec in system.services.items()}
     return msgspec.structs.replace(system, services={SERVER: server, **services})
 
 
-def _using(spec: ServiceSpec, socket: Path) -> ServiceSpec:
-    environment = {GIVEN[0]: f"unix://{quote(str(socket))}", **spec.environment}
+def embedded_url(folder: DataFolder) -> str:
+    """The address of the embedded server of that data folder, whether it runs or not."""
+    return f"unix://{quote(str(_socket(folder)))}"
+
+
+def given_url(system: System, environ: Mapping[str, str] = os.environ) -> str | None:
+    """The address of a server that others run, from the environment or the system file; None when neither has one."""
+    named = next((environ[name] for name in GIVEN if environ.get(name)), None)
+    return named or system.settings.get("broker_url")
+
+
+def _using(spec: ServiceSpec, url: str) -> ServiceSpec:
+    environment = {GIVEN[0]: url, **spec.environment}
     return msgspec.structs.replace(spec, needs=(SERVER, *spec.needs), environment=environment)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from atoll.runner.port_holder import Holder, holder_of
-from atoll.runner.system_file import ServiceSpec
+from atoll.runner.running_system import RunningSystem
+from atoll.runner.system_file import ServiceSpec, System
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,15 @@ class PortPlan:
         host, port = self._hosts[service], self._ports[service][setting]
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104 - any address
         return f"http://{host}:{port}" if port else ""
+
+
+def ports_of(system: System, running: RunningSystem | None) -> PortPlan:
+    """The ports that the services of a running system have bound; those of the file when it does not run."""
+    ports = PortPlan(system.services)
+    for name, service in (running.services if running else {}).items():
+        if name in system.services:
+            ports.bound(name, service.ports)
+    return ports
 
 
 def _can_listen(host: str, port: int) -> bool:

@@ -11,6 +11,7 @@ from atoll.events.valkey.groups import is_missing, new_epoch
 from atoll.events.valkey.keys import Keys
 from atoll.events.valkey.server import CommandRefused, Server
 from atoll.events.valkey.subscription import ValkeySubscription
+from atoll.events.valkey.survey import GroupBacklog, survey
 from atoll.events.valkey.trimming import Trimming
 
 _FIELD = b"event"
@@ -58,6 +59,10 @@ class ValkeyBroker:
 
     async def backlog(self, group: str, topics: Collection[str]) -> Mapping[str, int]:
         return {topic: await self._backlog(self._keys.stream(topic), group.encode()) for topic in topics}
+
+    async def survey(self) -> list[GroupBacklog]:
+        """How far behind each group is on each topic, whoever they are. Raises `BrokerUnavailable`."""
+        return await survey(self._server, self._keys)
 
     async def check(self) -> None:
         await self._server.run("PING")
