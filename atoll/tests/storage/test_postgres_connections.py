@@ -1,14 +1,11 @@
 """PostgreSQL's connections: how many, how they are lost, and how they come back."""
 
 import asyncio
-import ssl
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack
-from datetime import UTC, datetime, timedelta
 from functools import partial
-from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar, get_args
@@ -351,59 +348,3 @@ async def test_who_only_looks_can_do_all_that_takes_and_nothing_else(
             await anext(looking.stream(f"{TAKE} RETURNING balance"))
 
         assert [(999,)] == streamed == await looking.fetch_all("SELECT balance FROM accounts")
-
-
-# -- TLS -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def authority(tmp_path: Path) -> Path:
-    """A certificate for 127.0.0.1 and its key, in one file, signed by itself."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path = tmp_path / "authority.pem"
-    path.write_bytes(certificate.public_bytes(pem) + private)
-    return path
-
-
-@pytest.fixture
-async def tls_relay(postgres: PostgresDatabase, postgres_url: str, authority: Path) -> AsyncIterator[PostgresRelay]:
-    """A way to the database that speaks TLS."""
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(authority)
-    async with postgres_relay(postgres_url, context) as relay:
-        yield relay
-
-
-async def test_over_tls_the_server_is_who_its_certificate_says(tls_relay: PostgresRelay, authority: Path) -> None:
-    url = f"{tls_relay.url}?sslmode=verify-full&sslrootcert={authority}"
-    async with PostgresDatabase(parse_address(url)) as database:
-        await database.transaction(lambda tx: tx.execute(TAKE))
-
-        assert 999 == await balance(database)
-
-
-async def test_over_tls_a_server_that_nobody_vouches_for_is_refused(tls_relay: PostgresRelay) -> None:
-    url = f"{tls_relay.url}?sslmode=verify-full&sslrootcert={ssl.get_default_verify_paths().cafile or __file__}"
-    with pytest.raises(DatabaseUnavailable, match=r"(?i)certificate|cannot be reached"):
-        await PostgresDatabase(parse_address(url), patience=0.2).__aenter__()
-
-
-async def test_where_tls_is_demanded_a_server_without_it_is_refused(relay: PostgresRelay) -> None:
-    with pytest.raises(DatabaseUnavailable, match="SSL"):
-        await PostgresDatabase(parse_address(f"{relay.url}?sslmode=require"), patience=0.2).__aenter__()

@@ -38,14 +38,16 @@ log = get_logger()
 class PostgresServer:
     """PostgreSQL on `folder`, which it makes, below one that belongs to us; speaks on `host` and `port` only.
 
-    Answered means durable, as on any server. Text is sorted by code points, as SQLite does.
+    Answered means durable, as on any server. Text is sorted by code points, as SQLite does. `programs` is the folder of
+    `postgres` and `initdb`, by default the wheel's.
     """
 
-    def __init__(self, folder: Path, *, host: str, port: int, secret: str) -> None:
+    def __init__(self, folder: Path, *, host: str, port: int, secret: str, programs: Path | None = None) -> None:
         self._folder = folder
         self._host = host
         self._port = port
         self._secret = secret
+        self._programs = programs
         self._process: asyncio.subprocess.Process | None = None
         self._printing: asyncio.Task[None] | None = None
         self._last_lines: deque[str] = deque(maxlen=10)
@@ -67,7 +69,7 @@ class PostgresServer:
 
     async def start(self) -> None:
         """Return when it can be used; raises `StartFailed`."""
-        programs, account = binaries(), account_for(self._folder)
+        programs, account = self._programs or binaries(), account_for(self._folder)
         _let_pass(self._folder.parent)
         account.refuse_unreachable([programs / "postgres", self._folder])
         if not (self._folder / "PG_VERSION").exists():

@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -41,6 +42,7 @@ async def connect(address: Address, settings: Settings) -> "Connection":
     """A new connection; raises what asyncpg raises, `TimeoutError` after `CONNECT_TIMEOUT` seconds."""
     engine = await asyncpg.connect(
         address.dsn,
+        ssl=ssl.create_default_context() if address.trusts_system else None,
         timeout=CONNECT_TIMEOUT,
         server_settings={**settings, **address.settings},
         statement_cache_size=PREPARED_STATEMENTS,

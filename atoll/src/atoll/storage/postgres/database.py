@@ -9,7 +9,7 @@ from atoll.storage.database import DatabaseUnavailable, TransactionBody
 from atoll.storage.migrations import Migration
 from atoll.storage.postgres.address import Address
 from atoll.storage.postgres.connection import MIGRATING, WRITING, connect
-from atoll.storage.postgres.errors import ENGINE_ERRORS
+from atoll.storage.postgres.errors import ENGINE_ERRORS, unreachable
 from atoll.storage.postgres.migrating import migrate
 from atoll.storage.postgres.read_only import ReadOnlyPostgres
 from atoll.storage.postgres.writing import Writer
@@ -40,7 +40,7 @@ class PostgresDatabase(ReadOnlyPostgres):
             try:
                 connection = await connect(self._address, MIGRATING)
             except ENGINE_ERRORS as error:
-                raise DatabaseUnavailable(f"The database cannot be reached: {error}") from error
+                raise DatabaseUnavailable(unreachable(str(self._address), error)) from error
             try:
                 return await migrate(connection, migrations, self._limits.clock)
             finally:

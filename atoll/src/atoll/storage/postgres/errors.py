@@ -69,6 +69,12 @@ def commit_error(error: Exception) -> DatabaseError:
     return CommitUncertain(f"The connection was lost during the commit: {error}")
 
 
+def unreachable(place: str, error: Exception) -> str:
+    """In a sentence, that nobody can connect to `place`, and why."""
+    words = str(error).split("\n", 1)[0]
+    return f"The database {place} cannot be reached: {words or type(error).__name__}"
+
+
 def is_hopeless(error: Exception) -> bool:
     """Whether trying again to connect is of no use until somebody has changed something."""
     if isinstance(error, asyncpg.PostgresError):

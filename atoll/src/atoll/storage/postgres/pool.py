@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 from atoll.clock import Clock
 from atoll.storage.database import DatabaseUnavailable
 from atoll.storage.postgres.connection import Connection
-from atoll.storage.postgres.errors import is_hopeless
+from atoll.storage.postgres.errors import is_hopeless, unreachable
 from atoll.storage.postgres.limits import TOO_LATE
 
 FIRST_PAUSE = 0.05
@@ -34,7 +34,7 @@ Waiter: TypeAlias = "asyncio.Future[Connection]"
 
 
 class Pool:
-    """At most `size` connections made by `connect`.
+    """At most `size` connections to `place`, made by `connect`.
 
     While all are in use, one waits for up to `LONGEST_WAIT` seconds; while the server is away, for up to `patience`.
     """
@@ -43,12 +43,14 @@ class Pool:
         self,
         connect: Callable[[], Awaitable[Connection]],
         *,
+        place: str,
         size: int,
         patience: float,
         clock: Clock,
         chance: random.Random | None = None,
     ) -> None:
         self._connect = connect
+        self._place = place
         self._size = size
         self._patience = patience
         self._clock = clock
@@ -183,7 +185,7 @@ class Pool:
 
     def _may_try_again(self, error: Exception) -> bool:
         now = self._clock.monotonic()
-        self._outage = self._outage or Outage(now)
+        self._outage = self._outage or Outage(self._place, now)
         self._outage.note(error, now, self._chance)
         if is_hopeless(error) or self._outage.is_long(now, self._patience):
             self._refuse_waiters(self._outage.words)
@@ -218,17 +220,18 @@ class Pool:
 
 
 class Outage:
-    """Since when the server cannot be reached, why, and when to try again: moments of the monotonic clock."""
+    """Since when `place` cannot be reached, why, and when to try again: moments of the monotonic clock."""
 
-    def __init__(self, since: float) -> None:
+    def __init__(self, place: str, since: float) -> None:
         self.words = ""
         self.try_again_at = since
+        self._place = place
         self._since = since
         self._failures = 0
 
     def note(self, error: Exception, now: float, chance: random.Random) -> None:
         """One more attempt has failed; the pause before the next one grows, with jitter."""
-        self.words = f"The database cannot be reached: {str(error) or type(error).__name__}"
+        self.words = unreachable(self._place, error)
         pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0**self._failures)
         self.try_again_at = now + pause * chance.uniform(0.5, 1.0)
         self._failures += 1

@@ -83,7 +83,9 @@ class ReadOnlyPostgres:
             bodies=bodies,
             pool=pool,
             reader=Reader(pool, bodies, self._limits),
-            streams=Streams(partial(connect, self._address, STREAMING), patience=self._limits.patience),
+            streams=Streams(
+                partial(connect, self._address, STREAMING), place=str(self._address), patience=self._limits.patience
+            ),
             in_hand=InHand(),
         )
         return self
@@ -105,6 +107,7 @@ class ReadOnlyPostgres:
     def _pool(self, settings: Settings, size: int) -> Pool:
         return Pool(
             partial(connect, self._address, settings),
+            place=str(self._address),
             size=size,
             patience=self._limits.patience,
             clock=self._limits.clock,

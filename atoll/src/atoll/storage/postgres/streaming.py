@@ -7,7 +7,7 @@ from typing import Any
 
 from atoll.storage.database import DatabaseError, DatabaseUnavailable, Row, Value
 from atoll.storage.postgres.connection import Connection
-from atoll.storage.postgres.errors import ENGINE_ERRORS, translated
+from atoll.storage.postgres.errors import ENGINE_ERRORS, translated, unreachable
 from atoll.storage.postgres.pool import CLOSED
 from atoll.storage.postgres.reading import BEGIN_ONE_VIEW
 from atoll.storage.statements import refuse_control
@@ -18,10 +18,11 @@ BATCH_TIMEOUT = 300.0
 
 
 class Streams:
-    """The long reads of one database; `connect` opens a connection for each, `AT_ONCE` at most."""
+    """The long reads of the database `place`; `connect` opens a connection for each, `AT_ONCE` at most."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]], *, patience: float) -> None:
+    def __init__(self, connect: Callable[[], Awaitable[Connection]], *, place: str, patience: float) -> None:
         self._connect = connect
+        self._place = place
         self._patience = patience
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._running: set[Connection] = set()
@@ -67,7 +68,7 @@ class Streams:
         try:
             connection = await self._connect()
         except ENGINE_ERRORS as error:
-            raise DatabaseUnavailable(f"The database cannot be reached: {error}") from error
+            raise DatabaseUnavailable(unreachable(self._place, error)) from error
         self._running.add(connection)
         try:
             yield connection
