@@ -15,6 +15,7 @@ from atoll.calls.errors import (
     UpstreamProblem,
     WrongService,
 )
+from atoll.calls.gathering import Gathering
 from atoll.calls.load_balancer import LoadBalancer, PowerOfTwoChoices
 from atoll.calls.policy import CallPolicy
 from atoll.calls.request import path
@@ -28,6 +29,7 @@ __all__ = [
     "CallTimeout",
     "ConnectFailed",
     "ConnectionLost",
+    "Gathering",
     "Headers",
     "InvalidAnswer",
     "LoadBalancer",
