@@ -2,6 +2,7 @@
 
 from atoll.endpoints.annotations import Admin, CallingService, HasRole, Header, IsService, Media, Query, Requirement
 from atoll.endpoints.answers import Content, NotModified, Reply, Stream
+from atoll.endpoints.each import each
 from atoll.endpoints.endpoint import Endpoint
 from atoll.endpoints.request import Request
 from atoll.endpoints.route import BODY_LIMIT, Handler, Route
@@ -26,4 +27,5 @@ __all__ = [
     "Requirement",
     "Route",
     "Stream",
+    "each",
 ]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import TypeAlias
 
 from starlette.types import Receive, Scope, Send
 
@@ -12,25 +12,15 @@ from atoll.clock import Clock
 from atoll.context import RequestContext
 from atoll.endpoints.answers import Answer, StreamedAnswer, problem_answer
 from atoll.endpoints.request import ClientDisconnected, Request
-from atoll.observability.logging import get_logger
+from atoll.endpoints.telling import told, trace_id
 from atoll.observability.metrics import HttpMetrics
 from atoll.observability.tracing import TraceContext
-from atoll.problems import InternalError, Problem
 
 AnswerRequest: TypeAlias = Callable[[Request], Awaitable[Answer | StreamedAnswer]]
 """Answers one request; whatever it raises is turned into a problem by the edge."""
 
 CLIENT_CLOSED = 499
 """How requests are counted whose client went away before the answer (nginx's number; never sent)."""
-
-log = get_logger()
-
-
-@runtime_checkable
-class TellsProblem(Protocol):
-    """An error of a lower layer that knows what a caller should be told, such as a call that timed out."""
-
-    def as_problem(self) -> Problem: ...
 
 
 class Edge:
@@ -121,32 +111,11 @@ def _next_place(traceparent: bytes) -> TraceContext:
 
 
 def answer_to(error: Exception, request: Request, template: str) -> Answer:
-    """The problem that an error is for the caller; one that nobody foresaw is logged whole, and told as a 500."""
-    problem = _problem_of(error)
-    if problem is None:
-        log.error("request failed", method=request.method, route=template, exc_info=error)
-        problem = InternalError()
-    elif problem.status >= 500:
-        about = {"status": problem.status, "error": repr(error), "cause": repr(error.__cause__)}
-        log.warning("request refused", method=request.method, route=template, **about)
-    return problem_answer(problem, instance=_printable(request.path), trace_id=_trace_id())
-
-
-def _problem_of(error: Exception) -> Problem | None:
-    match error:
-        case Problem():
-            return error
-        case TellsProblem():
-            return error.as_problem()
-        case _:
-            return None
+    """The answer that an error is."""
+    problem = told(error, method=request.method, route=template)
+    return problem_answer(problem, instance=_printable(request.path), trace_id=trace_id())
 
 
 def _printable(path: str) -> str:
     """Servers may leave lone surrogates where a path was no UTF-8; JSON has no place for them."""
     return path.encode("utf-8", "replace").decode("utf-8")
-
-
-def _trace_id() -> str:
-    request = context.current.get()
-    return "" if request is None else request.trace.trace_id
