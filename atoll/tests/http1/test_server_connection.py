@@ -422,7 +422,7 @@ AMBIGUOUS = {
     "trailer ends in LF": C + b"0\r\na: b\n\r\n",
 }  # fmt: skip
 
-REFUSED = frozenset({400, 501})
+REFUSED = frozenset({400, 501, 505})
 
 
 @pytest.mark.parametrize("raw", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())

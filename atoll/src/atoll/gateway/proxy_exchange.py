@@ -33,6 +33,7 @@ from atoll.identity.principal import Principal
 from atoll.observability.logging import get_logger
 from atoll.problems import (
     BadGateway,
+    BadRequest,
     Forbidden,
     GatewayTimeout,
     InternalError,
@@ -132,7 +133,11 @@ class ProxyExchange:
         visit = self._visit
         head = visit.head
         path, mark, query = head.target.partition(b"?")
-        visit.path = path = canonical(path)
+        try:
+            visit.path = path = canonical(path)
+        except BadRequest:
+            self._client.close_after_answer()
+            raise
         if path == _HEALTH:
             self._answer_health()
             return

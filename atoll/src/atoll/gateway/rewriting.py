@@ -12,8 +12,10 @@ from atoll.http1.messages import Fields
 from atoll.http1.request_head import RequestFields
 
 _SET_BY_US = frozenset(
-    (b"baggage", b"early-data", b"forwarded", b"remote-user", b"traceparent", b"tracestate", b"true-client-ip", b"via",
-     b"x-client-ip", b"x-http-method-override", b"x-original-url", b"x-real-ip", b"x-request-id", b"x-rewrite-url")
+    (b"baggage", b"cf-connecting-ip", b"client-ip", b"early-data", b"fastly-client-ip", b"forwarded", b"proxy",
+     b"remote-user", b"traceparent", b"tracestate", b"true-client-ip", b"via", b"x-client-ip", b"x-cluster-client-ip",
+     b"x-forwarded", b"x-host", b"x-http-method", b"x-http-method-override", b"x-method-override", b"x-original-host",
+     b"x-original-url", b"x-originating-ip", b"x-real-ip", b"x-request-id", b"x-rewrite-url")
 )  # fmt: skip
 _SET_BY_US_PREFIXES = (b"atoll-", b"x-auth", b"x-forwarded-", b"x-principal", b"x-remote-", b"x-role", b"x-user")
 

@@ -23,13 +23,14 @@ _SIZE_LINE, _DATA, _DATA_END, _TRAILERS, _ENDED = range(5)
 class ChunkedBody:
     """Takes the coding off one body. `ended` says that its last line has been seen."""
 
-    __slots__ = ("_line", "_overhead", "_remaining", "_stage")
+    __slots__ = ("_line", "_overhead", "_stage", "remaining")
 
     def __init__(self) -> None:
         self._stage = _SIZE_LINE
         self._line = b""
         self._overhead = 0
-        self._remaining = 0
+        self.remaining = 0
+        """Bytes of the present chunk that have been announced and are yet to come."""
 
     @property
     def ended(self) -> bool:
@@ -41,11 +42,11 @@ class ChunkedBody:
         position = 0
         while position < len(data) and self._stage != _ENDED:
             if self._stage == _DATA:
-                piece = data[position : position + self._remaining]
+                piece = data[position : position + self.remaining]
                 pieces.append(piece)
                 position += len(piece)
-                self._remaining -= len(piece)
-                if not self._remaining:
+                self.remaining -= len(piece)
+                if not self.remaining:
                     self._stage = _DATA_END
             else:
                 position = self._take_line(data, position)
@@ -80,9 +81,9 @@ class ChunkedBody:
         size = _SIZE.fullmatch(line)
         if size is None:
             raise BadRequest("A chunk of the body does not begin with its size.")
-        self._remaining = int(size[1], 16)
+        self.remaining = int(size[1], 16)
         self._count_overhead(len(line) - len(size[1]))
-        self._stage = _DATA if self._remaining else _TRAILERS
+        self._stage = _DATA if self.remaining else _TRAILERS
 
     def _end_chunk(self, line: bytes) -> None:
         if line:

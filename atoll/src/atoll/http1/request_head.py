@@ -2,13 +2,14 @@
 
 llhttp (by way of httptools 0.9, without its leniencies) splits the fields, and refuses bare CR and LF, folded
 fields, white space before a colon, control bytes, two lengths, a length beside a transfer coding. What it
-lets pass is refused here: a second space in the request line, other versions than 1.0 and 1.1, a missing or
-second Host, any transfer coding but chunked, a coding in HTTP/1.0, a target whose authority is not the
-Host.
+lets pass is refused here: a second space in the request line, other versions than 1.0 and 1.1, methods that have
+no place here, a missing or second Host, any transfer coding but chunked, a coding in HTTP/1.0, expectations that
+nobody knows, a target whose authority is not the Host.
 
 A head is judged only when it is whole, so the verdict does not depend on how the bytes were cut on their way.
 """
 
+import ipaddress
 import re
 from dataclasses import dataclass
 
@@ -19,14 +20,16 @@ from atoll.problems import BadRequest, HeaderFieldsTooLarge, Problem, UriTooLong
 END_OF_HEAD = b"\r\n\r\n"
 
 _REQUEST_LINE = re.compile(rb"([A-Z][A-Z-]*) ([!\"$-~]+) HTTP/1\.([01])\r\n")
+_LINE_OF_OTHER_VERSION = re.compile(rb"[A-Z][A-Z-]* [!\"$-~]+ HTTP/[0-9]\.[0-9]\r\n")
 _ABSOLUTE_FORM = re.compile(rb"(?i:http)://([^/?#@]+)(/[!\"$-~]*|\?[!\"$-~]*)?")
-_HOST = re.compile(rb"(?:[0-9A-Za-z._~-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_HOST = re.compile(rb"(?:[0-9A-Za-z._~-]+|\[([0-9A-Fa-f:.]+)\])(?::([0-9]{1,5}))?")
+_LAST_PORT = 65535
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _BARE_LINE_FEED = re.compile(rb"(?<!\r)\n")
 
 _SLASH = 0x2F
-_COMMON_METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
-"""Those that change nothing in how the rest of a head is read."""
+_METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"))
+"""Those that change nothing in how the rest of a head is read, as CONNECT would, and have a meaning here."""
 
 _ONCE_ONLY = frozenset((b"host", b"content-length", b"transfer-encoding"))
 
@@ -57,6 +60,24 @@ class NotImplementedHere(Problem):
     """
 
     status = 501
+
+
+class VersionNotSupported(Problem):
+    """The request is in a version of HTTP other than 1.1 and 1.0.
+
+    What to do: speak HTTP/1.1; nothing before this server translates newer versions.
+    """
+
+    status = 505
+
+
+class ExpectationFailed(Problem):
+    """The request expects something that nobody here has heard of.
+
+    What to do: leave the Expect field out, or write `100-continue`.
+    """
+
+    status = 417
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +177,11 @@ class HeadReader:
         if len(raw) > self._limits.head:
             raise self._head_too_long()
         method, target, version = line.groups()
+        if method not in _METHODS:
+            raise NotImplementedHere("The method is not known here.")
         rest = raw[line.start(3) :]
         previous = self._previous
-        if previous is not None and rest == self._previous_rest and method in _COMMON_METHODS:
+        if previous is not None and rest == self._previous_rest:
             head = previous.with_line_of(method, target)
         else:
             head = self._read_whole(raw, method, target, int(version))
@@ -180,8 +203,8 @@ class HeadReader:
         _settle_body(head, ours)
         if b"connection" in ours:
             _settle_connection(head, ours[b"connection"])
-        if head.has_body or not head.keep_alive:
-            # llhttp now expects a body, or nothing at all; both are read elsewhere
+        if head.has_body or not head.keep_alive or b"proxy-connection" in ours:
+            # llhttp, which takes that one for Connection, now expects a body, or nothing at all; both are decided here
             self._parser = httptools.HttpRequestParser(self)
         return head
 
@@ -223,8 +246,6 @@ class HeadReader:
         except httptools.HttpParserUpgrade:
             # no protocol is ever switched to; llhttp has to forget that one was asked for
             self._parser = httptools.HttpRequestParser(self)
-        except httptools.HttpParserInvalidMethodError as error:
-            raise NotImplementedHere("The method is not known here.") from error
         except httptools.HttpParserError as error:
             raise BadRequest(f"The request is not well-formed HTTP: {str(error)[:100]}.") from error
         if self._repeated:
@@ -233,6 +254,8 @@ class HeadReader:
     def _line_refusal(self, raw: bytes) -> Problem:
         if raw.find(b"\r\n") + 2 > self._limits.line:
             return self._line_too_long()
+        if _LINE_OF_OTHER_VERSION.match(raw):
+            return VersionNotSupported("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
         return BadRequest("The request line is not `METHOD target HTTP/1.1`.")
 
 
@@ -241,10 +264,26 @@ def _settle_host(head: RequestHead, ours: dict[bytes, bytes]) -> None:
     if host is None:
         if head.minor_version == 1:
             raise BadRequest("The request has no Host field.")
-    elif _HOST.fullmatch(host) is None:
+    elif not _is_authority(host):
         raise BadRequest("The Host field is not `host` or `host:port`.")
     else:
         head.host = host
+
+
+def _is_authority(host: bytes) -> bool:
+    parts = _HOST.fullmatch(host)
+    if parts is None:
+        return False
+    address, port = parts.groups()
+    return (address is None or _is_ipv6(address)) and (port is None or int(port) <= _LAST_PORT)
+
+
+def _is_ipv6(address: bytes) -> bool:
+    try:
+        ipaddress.IPv6Address(address.decode("ascii"))
+    except ValueError:
+        return False
+    return True
 
 
 def _settle_body(head: RequestHead, ours: dict[bytes, bytes]) -> None:
@@ -259,8 +298,10 @@ def _settle_body(head: RequestHead, ours: dict[bytes, bytes]) -> None:
         if _LENGTH.fullmatch(length) is None:
             raise BadRequest("The Content-Length is not a sensible number.")
         head.content_length = int(length)
-    if head.minor_version == 1 and head.has_body:
-        head.expects_continue = ours.get(b"expect", b"").lower() == b"100-continue"
+    if head.minor_version == 1 and b"expect" in ours:
+        if ours[b"expect"].lower() != b"100-continue":
+            raise ExpectationFailed("Nothing but `100-continue` can be expected here.")
+        head.expects_continue = head.has_body
 
 
 def _settle_connection(head: RequestHead, value: bytes) -> None:

@@ -127,6 +127,7 @@ class ServerConnection(asyncio.Protocol):
         "_head",
         "_heads",
         "_held",
+        "_is_last",
         "_keeper",
         "_loop",
         "_owes_continue",
@@ -168,6 +169,7 @@ class ServerConnection(asyncio.Protocol):
 
         self._answer_stage = _UNANSWERED
         self._answer_framing = _SIZED
+        self._is_last = False
         self._will_close = False
 
         self._deadline = math.inf
@@ -230,10 +232,16 @@ class ServerConnection(asyncio.Protocol):
             self._answer_stage = _ANSWERING
             self.finish_answer()
 
-    def start_answer(self, status: int, fields: bytes, length: int | None) -> None:
-        """Send an answer's head; `length` is that of its body, None when nobody knows it."""
+    def start_answer(self, status: int, fields: bytes, length: int | None, first: bytes = b"") -> None:
+        """Send an answer's head; `length` is that of its body, None when nobody knows it.
+
+        `first` is what is there of the body, and goes out with the head: a write costs more than joining them.
+        """
         if self._answer_stage == _UNANSWERED and self._stage != _CLOSED:
-            self._transport.write(self._answer_head(status, fields, length))
+            data = self._answer_head(status, fields, length)
+            if first and self._answer_framing != _BODILESS:
+                data += chunk(first) if self._answer_framing == _CHUNKED else first
+            self._transport.write(data)
             self._answer_stage = _ANSWERING
 
     def write(self, data: bytes) -> None:
@@ -255,6 +263,10 @@ class ServerConnection(asyncio.Protocol):
             self._linger()
         else:
             self.resume_body()  # to be dropped
+
+    def close_after_answer(self) -> None:
+        """Make the answer to the request in hand the last one: what else its client has sent is in doubt as well."""
+        self._is_last = True
 
     def cut_answer(self) -> None:
         """The answer will never be whole: close, so that no client takes it for whole."""
@@ -325,6 +337,8 @@ class ServerConnection(asyncio.Protocol):
         self._write_deadline = math.inf
         if self._exchange is not None:
             self._exchange.resume_answer()
+        elif self._stage == _HEAD and self._held:
+            self._go_on()
 
     # Reading, one rung for each part of a request.
 
@@ -368,6 +382,9 @@ class ServerConnection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _take_head(self, data: bytes, seen: int) -> bytes:
+        if self._write_deadline != math.inf:  # answers pile up: take no more requests meanwhile
+            self._deadline = math.inf
+            return data
         if data[0] == _CARRIAGE_RETURN:
             empty_lines = _EMPTY_LINES.match(data)
             if empty_lines is not None:  # RFC 9112, section 2.2
@@ -414,10 +431,12 @@ class ServerConnection(asyncio.Protocol):
         if self._chunks is not None:
             piece, rest = self._chunks.feed(data)
             ended = self._chunks.ended
+            self._check_size(len(piece) + self._chunks.remaining)
         else:
             piece, rest = data[: self._remaining], data[self._remaining :]
             self._remaining -= len(piece)
             ended = not self._remaining
+            self._check_size(len(piece))
         if piece:
             self._receive(piece)
         if ended and self._stage == _BODY:
@@ -428,9 +447,12 @@ class ServerConnection(asyncio.Protocol):
         self._received += len(piece)
         self._deadline += len(piece) / self._keeper.limits.body_rate
         if self._exchange is not None:
-            if self._received > self.body_limit:
-                raise self._body_too_large()
             self._exchange.body_received(piece)
+
+    def _check_size(self, more: int) -> None:
+        """Refuse a body that somebody wants as soon as it is clear that it will be too large."""
+        if self._received + more > self.body_limit and self._exchange is not None:
+            raise self._body_too_large()
 
     def _complete_body(self) -> None:
         self._stage = _NOTHING
@@ -472,7 +494,7 @@ class ServerConnection(asyncio.Protocol):
 
     def _must_close(self) -> bool:
         """Whether the connection cannot be used after the answer that begins now."""
-        if self._head is None or not self._head.keep_alive or self._keeper.draining:
+        if self._head is None or not self._head.keep_alive or self._keeper.draining or self._is_last:
             return True
         return self._stage == _BODY and (
             self._owes_continue or self._chunks is not None or self._remaining > _MAY_BE_DROPPED
@@ -503,8 +525,9 @@ class ServerConnection(asyncio.Protocol):
             return
         if self._answer_stage == _UNANSWERED:
             fields, body = self._keeper.application.refusal(problem, self._head, self)
-            self._head = None
-            self._transport.write(self._answer_head(problem.status, fields, len(body)) + body)
+            self._is_last = True
+            head = self._answer_head(problem.status, fields, len(body))
+            self._transport.write(head if self._answer_framing == _BODILESS else head + body)
             self._answer_stage = _ANSWERED
         self._linger()
 
