@@ -445,7 +445,7 @@ async def test_whatever_comes_is_refused_or_written_anew(thrower: Thrower, reque
     await thrower.throw(request_, throws(request_.raw, behind_in_two=False, at_most=MOST_CUTS))
 
 
-@pytest.mark.long
+@pytest.mark.faults
 @pytest.mark.parametrize("request_", HOSTILE, ids=str)
 async def test_whatever_comes_in_two_at_every_byte_comes_to_the_same(
     thrower: Thrower, request_: HostileRequest
