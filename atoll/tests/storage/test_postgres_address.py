@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from atoll.storage import open_database, open_read_only
-from atoll.storage.postgres import parse_address
+from atoll.storage.postgres import libpq_url, parse_address
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,12 @@ def test_what_is_ours_and_the_sessions_does_not_reach_the_driver() -> None:
 
     assert "postgresql://ann:x@h/d?sslmode=require" == address.dsn
     assert {"application_name": "orders", "search_path": "a"} == address.settings
+
+
+def test_other_programs_get_the_address_without_what_is_ours() -> None:
+    url = "postgresql://ann:x%2F@h:1/d?pool_size=3&application_name=orders&sslmode=require&search_path=a"
+
+    assert "postgresql://ann:x%2F@h:1/d?application_name=orders&sslmode=require" == libpq_url(url)
 
 
 @pytest.mark.parametrize(

@@ -136,6 +136,15 @@ async def test_a_database_in_use_is_left_alone(source: str, file: Path) -> None:
     assert 3 == len((await content(source))["parents"])
 
 
+async def test_where_others_are_at_work_nothing_is_moved(file: Path, postgres_url: str, tmp_path: Path) -> None:
+    async with open_database(postgres_url) as database:
+        await fill(database)
+        with pytest.raises(TransferFailed, match=r"still at work: its database has \d other sessions, from 127"):
+            await exported(postgres_url, tmp_path / "again.jsonl")
+        with pytest.raises(TransferFailed, match="still at work"):
+            await imported(postgres_url, file)
+
+
 async def test_data_of_another_service_is_refused(file: Path, database_url: str) -> None:
     with pytest.raises(TransferFailed, match="holds the data of things, not of orders"):
         await imported(database_url, file, service="orders")

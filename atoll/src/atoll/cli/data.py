@@ -1,4 +1,4 @@
-"""`atoll data export` and `atoll data import`: what services keep, out of one engine and into another."""
+"""`atoll data export` and `import`: what services keep, out of one engine and into another; and `url`: where it is."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -11,7 +11,7 @@ import click
 from atoll.cli.options import data_option, file_option
 from atoll.runner.data_folder import DataFolder, DataFolderInUse
 from atoll.runner.databases import CannotKeepData, databases_of
-from atoll.runner.ports import PortPlan
+from atoll.runner.ports import PortPlan, ports_of
 from atoll.runner.system_file import System, SystemFileInvalid, find_system_file, read_system
 from atoll.storage import DatabaseError
 from atoll.storage.transfer import TransferFailed
@@ -32,7 +32,7 @@ folder_argument = click.argument("folder", type=click.Path(path_type=Path, file_
 
 @click.group("data")
 def command() -> None:
-    """Take the services' data out, or into another engine. The system must not run meanwhile."""
+    """Take the services' data out, or into another engine, while the system does not run; or find it."""
 
 
 @command.command("export")
@@ -74,6 +74,32 @@ def import_(file: Path | None, data: Path, database: str, only: str, folder: Pat
     _move_all(move, "read from, and compared with,", file=file, data=data, database=database, only=only, folder=folder)
 
 
+@command.command("url")
+@file_option
+@data_option
+@where_option
+@click.argument("service")
+def url(file: Path | None, data: Path, database: str, service: str) -> None:
+    """Print where the data of SERVICE is, password included, as psql, pg_dump and the like want it."""
+    try:
+        data_folder = DataFolder(data)
+        databases = databases_of(data_folder, database)
+        system = databases.part_of(read_system(file or find_system_file(Path.cwd())))
+        address = databases.url(_known(service, _keepers(system)), ports_of(system, data_folder.running()))
+    except (SystemFileInvalid, CannotKeepData) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(_as_others_know_it(address))
+
+
+def _as_others_know_it(address: str) -> str:
+    """Without the options that are ours."""
+    if address.startswith("sqlite"):
+        return address
+    from atoll.storage.postgres import libpq_url
+
+    return libpq_url(address)
+
+
 def _move_all(move: Move, done: str, *, file: Path | None, data: Path, database: str, only: str, folder: Path) -> None:
     """Move the data of one service after the other; stops at the first that cannot be moved."""
     try:
@@ -91,15 +117,20 @@ def _move_all(move: Move, done: str, *, file: Path | None, data: Path, database:
 
 
 def _chosen(system: System, only: str) -> list[str]:
-    """The services that keep their data here."""
-    keepers = [name for name, spec in system.services.items() if spec.database is True]
-    wanted = [name.strip() for name in only.split(",") if name.strip()]
-    for name in wanted:
-        if name not in keepers:
-            raise click.UsageError(
-                f"{name!r} is no service with a database of its own; there are {', '.join(keepers)}."
-            )
+    """The services that keep their data here, or some of them."""
+    keepers = _keepers(system)
+    wanted = [_known(name.strip(), keepers) for name in only.split(",") if name.strip()]
     return [name for name in keepers if not wanted or name in wanted]
+
+
+def _keepers(system: System) -> list[str]:
+    return [name for name, spec in system.services.items() if spec.database is True]
+
+
+def _known(name: str, keepers: list[str]) -> str:
+    if name not in keepers:
+        raise click.UsageError(f"{name!r} is no service with a database of its own; there are {', '.join(keepers)}.")
+    return name
 
 
 @contextmanager

@@ -19,8 +19,8 @@ Connections for transactions, others that cannot write for short reads, and one 
     errors.py      PostgreSQL's errors → the port's
 """
 
-from atoll.storage.postgres.address import Address, parse_address
+from atoll.storage.postgres.address import Address, libpq_url, parse_address
 from atoll.storage.postgres.database import PostgresDatabase
 from atoll.storage.postgres.read_only import ReadOnlyPostgres
 
-__all__ = ["Address", "PostgresDatabase", "ReadOnlyPostgres", "parse_address"]
+__all__ = ["Address", "PostgresDatabase", "ReadOnlyPostgres", "libpq_url", "parse_address"]

@@ -24,6 +24,7 @@ _FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 _LIBPQ_OPTIONS = frozenset(["host", "port", "user", "password", "passfile", "dbname", "sslpassword", *_FILES, *_WORDS])
 _SESSION_OPTIONS = frozenset(["application_name", "search_path"])
 _OUR_OPTIONS = frozenset(["pool_size"])
+_NOT_LIBPQ = _OUR_OPTIONS | {"search_path"}
 _SYSTEM = "system"
 
 
@@ -70,6 +71,13 @@ def parse_address(url: str) -> Address:
         settings=settings,
         trusts_system=trusts_system,
     )
+
+
+def libpq_url(url: str) -> str:
+    """The same address for programs that use libpq, without what it does not know."""
+    parts = urlsplit(url)
+    options = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in _NOT_LIBPQ]
+    return urlunsplit(parts._replace(query=urlencode(options)))
 
 
 def _split(url: str) -> SplitResult:

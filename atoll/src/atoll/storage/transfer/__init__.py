@@ -1,5 +1,6 @@
 """A service's data, out of one database and into another, whatever their engines.
 
+alone.py       that nobody else is at work there
 tables.py      which tables there are, as each engine tells it
 rows.py        rows as text, the same for every engine, and sums that do not depend on their order
 file.py        the file between: lines of JSON

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from atoll.storage.database import ReadOnlyDatabase
+from atoll.storage.transfer.alone import refuse_company
 from atoll.storage.transfer.file import Applied, Origin, TransferFailed, new_file
 from atoll.storage.transfer.rows import Sum, row_to_line
 from atoll.storage.transfer.tables import PLATFORM, Table, quoted, tables_of
@@ -20,6 +21,7 @@ async def export_data(database: ReadOnlyDatabase, service: str, path: Path, prog
 
     Raises `TransferFailed` and `DatabaseError`; then there is no file.
     """
+    await refuse_company(database, service)
     applied = await _applied(database, service)
     tables = await tables_of(database)
     total = sum([await _count(database, table) for table in tables])

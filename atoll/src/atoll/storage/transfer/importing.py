@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from atoll.storage.database import Database, Transaction
 from atoll.storage.migrations import Migration
+from atoll.storage.transfer.alone import refuse_company
 from atoll.storage.transfer.exporting import EVERY, Progress
 from atoll.storage.transfer.file import Applied, Origin, TransferFailed, WrittenSum, written_file
 from atoll.storage.transfer.rows import Sum, row_to_line
@@ -26,6 +27,7 @@ async def import_data(
     if origin.service != service:
         raise TransferFailed(f"{path} holds the data of {origin.service}, not of {service}.")
     known = _known(origin.migrations, migrations, path)
+    await refuse_company(database, service)
     await database.migrate(known)
     tables = await tables_of(database)
     await _refuse_used(database, tables, known)
