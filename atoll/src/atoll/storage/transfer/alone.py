@@ -13,7 +13,7 @@ PAUSE = 0.1
 """Seconds. A service that was stopped just now takes a moment until its sessions are gone."""
 
 _OTHERS = """
-    SELECT count(*), min(client_addr::text) FROM pg_stat_activity
+    SELECT count(*), min(host(client_addr)) FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
 """
 
@@ -29,6 +29,4 @@ async def refuse_company(database: ReadOnlyDatabase, service: str) -> None:
         if not others:
             return
         await asyncio.sleep(PAUSE)
-    raise TransferFailed(
-        f"{service} is still at work: its database has {others} other session(s), from {place}. Stop it."
-    )
+    raise TransferFailed(f"{service} is still at work: its database has {others} other sessions, from {place}.")
