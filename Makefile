@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DISTRIBUTIONS := atoll shop/contracts shop/users shop/products shop/orders shop/demo shop/importer shop/proof
 
-.PHONY: help run demo test check format docs bench lock clean
+.PHONY: help run demo test faults check format docs bench lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -16,6 +16,10 @@ demo: .venv/installed ## register, sign in, order and cancel against the running
 
 test: .venv/tools ## run every test
 	$(BIN)/pytest -n 4 --dist worksteal $(TESTS)
+
+faults: .venv/tools ## hurt a shop at random: FOR=480 seconds, SEED=… for the same again
+	$(BIN)/python -m tests.faults.storm --for $(or $(FOR),480) $(if $(SEED),--seed $(SEED))
+	$(if $(SEED),,$(BIN)/pytest -m faults tests/faults atoll/tests/gateway_bytes)
 
 check: .venv/tools ## lint, types and import rules
 	$(BIN)/ruff check .
