@@ -7,6 +7,7 @@ Events that have queued up share a transaction. When that fails they get one eac
 
 import asyncio
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -88,8 +89,9 @@ class Inbox:
         """Handle all in one transaction, but those that are known."""
         handled = await self._database.transaction(lambda tx: self._act_within(arrived, tx))
         now = self._clock.now()
+        for type_, count in Counter(event.type for event in handled).items():
+            self._metrics.handled.count(type_, count)
         for event in handled:
-            self._metrics.handled.count(event.type)
             self._metrics.delayed(event.type, (now - event.time).total_seconds())
         if len(handled) < len(arrived):
             self._count_repeated(arrived, handled)

@@ -1,6 +1,7 @@
 """The broker port, on one server."""
 
 from collections.abc import Collection, Mapping, Sequence
+from itertools import chain
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,7 +15,20 @@ from atoll.events.valkey.subscription import ValkeySubscription
 from atoll.events.valkey.survey import GroupBacklog, survey
 from atoll.events.valkey.trimming import Trimming
 
-_FIELD = b"event"
+_PUBLISH = """
+    local body = #KEYS
+    for stream = 2, #KEYS do
+        for _ = 1, tonumber(ARGV[stream - 1]) do
+            redis.call('XADD', KEYS[stream], '*', 'event', ARGV[body])
+            body = body + 1
+        end
+    end
+    return {redis.call('GET', KEYS[1]), redis.call('INFO', 'server')}
+"""
+"""Adds to each stream as many bodies as its argument says, and answers with what a mark is made of.
+
+One command for all messages: for redis-py a command costs as much as an event costs us on all the rest of its way.
+"""
 
 
 class ValkeyBroker:
@@ -34,9 +48,13 @@ class ValkeyBroker:
         return f"<ValkeyBroker {self._server!r}>"
 
     async def publish(self, messages: Sequence[Message]) -> Mark:
-        additions = [("XADD", self._keys.stream(topic), "*", _FIELD, body) for topic, body in messages]
-        *_, epoch, info = await self._server.run_all([*additions, *self._asking_for_mark()])
-        await self._trimming.seen({self._keys.stream(message.topic) for message in messages})
+        bodies: dict[bytes, list[bytes]] = {}
+        for topic, body in messages:
+            bodies.setdefault(self._keys.stream(topic), []).append(body)
+        keys = (self._keys.epoch, *bodies)
+        counts = [len(some) for some in bodies.values()]
+        epoch, info = await self._server.run("EVAL", _PUBLISH, len(keys), *keys, *counts, *chain(*bodies.values()))
+        await self._trimming.seen(bodies.keys())
         return await self._mark_of(epoch, info)
 
     async def mark(self) -> Mark:
