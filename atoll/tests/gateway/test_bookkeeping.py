@@ -6,17 +6,20 @@ import json
 import pytest
 from prometheus_client import CollectorRegistry
 
+from atoll.client_address import TrustedProxies
 from atoll.gateway.access_log import AccessLog
 from atoll.gateway.bookkeeping import MAX_WAITING, Bookkeeping
+from atoll.gateway.caller import Caller
 from atoll.gateway.visit import Visit
 from atoll.http1.request_head import RequestFields, RequestHead
 from atoll.identity.principal import Principal
-from atoll.observability.metrics import HttpMetrics
 
 
-def visit(target: bytes = b"/api/orders?token=secret") -> Visit:
-    made = Visit(RequestHead(b"GET", target, 1, RequestFields()), "1.2.3.4", 0.0, b"id-1")
-    made.traceparent = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+def visit(target: bytes = b"/api/orders?token=secret", *, started: float = 0.0, ended: float = 0.1) -> Visit:
+    head = RequestHead(b"GET", target, 1, RequestFields())
+    traceparent = b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
+    made = Visit(head, Caller(head, "1.2.3.4", TrustedProxies()), started, b"id-1", traceparent)
+    made.ended = ended
     made.template = "/orders"
     made.status = 200
     made.principal = Principal("somebody")
@@ -25,7 +28,9 @@ def visit(target: bytes = b"/api/orders?token=secret") -> Visit:
 
 async def test_a_line_says_who_asked_what_and_how_it_went_but_no_query() -> None:
     stream = io.StringIO()
-    AccessLog("gateway", stream).write([(visit(), 0.0123456789, 1795329051.5), (visit(b'/"\xe4'), 1.0, 0.0)])
+    AccessLog("gateway", stream).write(
+        [visit(started=0.4876543211, ended=0.5), visit(b'/"\xe4')], start_of_time=1795329051.0
+    )
     first, second = (json.loads(line) for line in stream.getvalue().splitlines())
 
     assert first == {
@@ -52,13 +57,13 @@ async def test_a_line_says_who_asked_what_and_how_it_went_but_no_query() -> None
 async def test_visits_are_booked_together_and_at_the_latest_in_the_end() -> None:
     stream = io.StringIO()
     registry = CollectorRegistry()
-    async with Bookkeeping(HttpMetrics(registry), AccessLog("gateway", stream)) as books:
-        for _ in range(MAX_WAITING + 1):
-            books.began()
+    async with Bookkeeping(AccessLog("gateway", stream)) as books:
+        registry.register(books.metrics)
+        books.in_hand = MAX_WAITING + 1
         for _ in range(MAX_WAITING):
-            books.over(visit(), 0.1)
+            books.over(visit())
         in_one_go = len(stream.getvalue().splitlines())
-        books.over(visit(), 0.1)
+        books.over(visit())
         before_the_end = len(stream.getvalue().splitlines())
         in_hand = books.in_hand
     labels = {"http_route": "/orders", "http_request_method": "GET", "http_response_status_code": "200"}
@@ -73,7 +78,7 @@ async def test_a_reader_of_the_log_that_is_gone_does_not_hurt() -> None:
         def write(self, text: str) -> int:
             raise BrokenPipeError
 
-    AccessLog("gateway", Broken()).write([(visit(), 0.1, 0.0)])
+    AccessLog("gateway", Broken()).write([visit()], 0.0)
 
 
 @pytest.mark.parametrize(("level", "wanted"), [("debug", True), ("info", True), ("warning", False), ("error", False)])

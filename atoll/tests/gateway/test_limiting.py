@@ -8,9 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from atoll.client_address import TrustedProxies
+from atoll.gateway.caller import Caller
 from atoll.gateway.limiting import RequestLimits
 from atoll.gateway.limits import limits_in
 from atoll.gateway.settings import GatewaySettings, LimitSettings, RouteSettings
+from atoll.gateway.visit import Visit
+from atoll.http1.request_head import RequestFields, RequestHead
 from atoll.identity.keys import KeyRing, SigningKey
 from atoll.identity.tokens import TokenIssuer
 from atoll.limits.limiter import LocalLimiter
@@ -212,14 +216,10 @@ async def test_decisions_are_counted_for_prometheus(counted: Counted, issuer: To
 
 
 def test_the_fields_are_those_of_the_decision(clock: ManualClock) -> None:
-    class Asking:
-        principal = None
-        client_address = "192.0.2.1"
-        limit_fields = b""
-
-    asking: Any = Asking()
+    head = RequestHead(b"GET", b"/", 1, RequestFields())
+    asking = Visit(head, Caller(head, "192.0.2.1", TrustedProxies()), 0.0, b"", b"")
     limits = RequestLimits(limits_in(GatewaySettings(limits=LIMITS)), LocalLimiter(clock))
-    limits.count("default", 2, asking)
+    limits.named("default").count(2, asking)
     decision = SlidingWindow(LimitPolicy("default", 5, WINDOW)).take(0.0, 2)
     expected = {f"{name.lower()}: {value}" for name, value in decision.headers().items()}
 

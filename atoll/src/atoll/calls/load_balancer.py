@@ -12,6 +12,9 @@ class Candidate(Protocol):
         """What a call would have to wait for there; less is better, only the order counts."""
 
 
+BOTH = 2
+"""Candidates that leave no choice of whom to compare."""
+
 C = TypeVar("C", bound=Candidate)
 
 
@@ -36,6 +39,9 @@ class PowerOfTwoChoices:
         if len(candidates) == 1:
             return candidates[0]
         count = len(candidates)
+        if count == BOTH:
+            one, other = candidates if self._chance.random() < 0.5 else candidates[::-1]  # for those that are equal
+            return other if other.load() < one.load() else one
         first = int(self._chance.random() * count)
         second = int(self._chance.random() * (count - 1))
         one, other = candidates[first], candidates[second + (second >= first)]

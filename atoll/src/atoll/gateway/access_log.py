@@ -1,11 +1,11 @@
 """One line for each visit, cheap enough to be always on.
 
-The lines are those of `atoll.observability.logging` with "request" as their `event`. JSON is written here, because the
-way through structlog costs ten times as much; people on a terminal get it through structlog.
+The lines are those of `atoll.observability.logging` with "request" as their `event`. JSON is put together here, because
+the way through structlog costs twenty times as much; people on a terminal get it through structlog.
 """
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -14,6 +14,12 @@ import orjson
 from atoll.gateway.visit import Visit
 from atoll.observability.logging import LogFormat, LogLevel, get_logger
 
+_LINE = (
+    b'{"time":"%b.%06dZ","level":"info","service":%b,"event":"request","trace_id":"%b","request_id":"%b",'
+    b'"client":"%b","user":%b,"method":"%b","path":%b,"route":%b,"status":%d,"bytes":%d,"seconds":%.6f,'
+    b'"upstream":"%b","attempts":%d}\n'
+)
+
 log = get_logger()
 
 
@@ -21,8 +27,11 @@ class AccessLog:
     """Writes JSON to `stream`; without one, lines go through structlog."""
 
     def __init__(self, service: str, stream: TextIO | None) -> None:
-        self._service = service
+        self._service = orjson.dumps(service)
         self._stream = stream
+        self._second = 0
+        self._second_as_text = b""
+        self._routes: dict[str, bytes] = {}
 
     @classmethod
     def fitting(cls, service: str, log_format: LogFormat, log_level: LogLevel) -> "AccessLog | None":
@@ -32,31 +41,54 @@ class AccessLog:
         pretty = log_format == "pretty" or (log_format == "auto" and sys.stdout.isatty())
         return cls(service, None if pretty else sys.stdout)
 
-    def write(self, visits: Iterable[tuple[Visit, float, float]]) -> None:
-        """The lines of visits, each with the seconds that it took and the Unix time at which it was over.
+    def write(self, visits: Sequence[Visit], start_of_time: float) -> None:
+        """The lines of visits; `start_of_time` is what monotonic zero is in Unix seconds.
 
         A reader that is gone, or a full disk, must not hurt the gateway.
         """
         if self._stream is None:
-            for visit, seconds, _ in visits:
-                log.info(_sentence(visit), **_facts_for_people(visit, seconds))
+            for visit in visits:
+                log.info(_sentence(visit), **_facts_for_people(visit))
             return
-        lines = b"".join(self._line(*each) for each in visits).decode()
+        lines = b"".join([self._line(visit, start_of_time) for visit in visits]).decode()
         try:
             self._stream.write(lines)
             self._stream.flush()
         except (OSError, ValueError):
             return
 
-    def _line(self, visit: Visit, seconds: float, ended: float) -> bytes:
-        line = {
-            "time": datetime.fromtimestamp(ended, UTC),
-            "level": "info",
-            "service": self._service,
-            "event": "request",
-            **_fields(visit, seconds),
-        }
-        return orjson.dumps(line, option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
+    def _line(self, visit: Visit, start_of_time: float) -> bytes:
+        """What a line says of a visit; never a query, which may hold secrets."""
+        ended = start_of_time + visit.ended
+        second = int(ended)
+        if second != self._second:
+            self._second = second
+            self._second_as_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
+        principal, upstream = visit.principal, visit.upstream
+        return _LINE % (
+            self._second_as_text,
+            (ended - second) * 1_000_000,
+            self._service,
+            visit.traceparent[3:35],
+            visit.request_id,
+            visit.caller.address.encode(),
+            b'""' if principal is None else orjson.dumps(principal.subject),
+            visit.head.method,
+            b'"%b"' % visit.path if visit.path_is_plain else orjson.dumps(visit.shown_path),
+            self._route(visit.template),
+            visit.status,
+            visit.answer_bytes,
+            visit.ended - visit.started,
+            b"" if upstream is None else upstream.authority.encode(),
+            visit.attempts,
+        )
+
+    def _route(self, template: str) -> bytes:
+        """As JSON; there are only so many."""
+        found = self._routes.get(template)
+        if found is None:
+            found = self._routes[template] = orjson.dumps(template)
+        return found
 
 
 def _sentence(visit: Visit) -> str:
@@ -64,29 +96,11 @@ def _sentence(visit: Visit) -> str:
     return f"{visit.head.method.decode('ascii')} {path} {visit.status}"
 
 
-def _facts_for_people(visit: Visit, seconds: float) -> dict[str, Any]:
+def _facts_for_people(visit: Visit) -> dict[str, Any]:
     """What a person who watches wants to know; the JSON lines have the rest."""
-    facts: dict[str, Any] = {"ms": round(seconds * 1000, 1), "client": visit.client_address}
+    facts: dict[str, Any] = {"ms": round((visit.ended - visit.started) * 1000, 1), "client": visit.caller.address}
     if visit.upstream is not None:
         facts["upstream"] = visit.upstream.authority
     if visit.attempts > 1:
         facts["attempts"] = visit.attempts
     return {**facts, "trace_id": visit.trace_id, "request_id": visit.request_id.decode("ascii")}
-
-
-def _fields(visit: Visit, seconds: float) -> dict[str, Any]:
-    """What a line says of a visit; never a query, which may hold secrets."""
-    return {
-        "trace_id": visit.trace_id,
-        "request_id": visit.request_id.decode("ascii"),
-        "client": visit.client_address,
-        "user": "" if visit.principal is None else visit.principal.subject,
-        "method": visit.head.method.decode("ascii"),
-        "path": visit.shown_path,
-        "route": visit.template,
-        "status": visit.status,
-        "bytes": visit.answer_bytes,
-        "seconds": round(seconds, 6),
-        "upstream": "" if visit.upstream is None else visit.upstream.authority,
-        "attempts": visit.attempts,
-    }

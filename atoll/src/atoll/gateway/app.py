@@ -20,6 +20,7 @@ from atoll.gateway.gateway import Gateway
 from atoll.gateway.limiting import RequestLimits
 from atoll.gateway.limits import Limit, LimitsInvalid, limits_in
 from atoll.gateway.routes import RoutesInvalid, RoutingTable
+from atoll.gateway.rules import Rules
 from atoll.gateway.settings import GATEWAY, GatewaySettings, addresses_in
 from atoll.gateway.trace import Tracer
 from atoll.gateway.upstream_metrics import UpstreamMetrics
@@ -32,7 +33,7 @@ from atoll.identity.tokens import TokenVerifier
 from atoll.lifecycle import Program, UvicornListener
 from atoll.limits.limiter import Limiter, LocalLimiter
 from atoll.observability.health import Check
-from atoll.observability.metrics import EXPOSITION_TYPE, HttpMetrics, exposition
+from atoll.observability.metrics import EXPOSITION_TYPE, exposition
 from atoll.service import Service
 from atoll.settings import Mistake, SettingsInvalid
 
@@ -70,17 +71,15 @@ def create_gateway(
         routes.services, directory, max_connections=settings.max_connections_per_instance, clock=clock
     )
     readiness |= {name: service.check for name, service in upstreams.items()}
+    books = Bookkeeping(AccessLog.fitting(GATEWAY, settings.log_format, settings.log_level))
     metrics = CollectorRegistry()
-    metrics.register(UpstreamMetrics(upstreams))
-    metrics.register(request_limits)
-    books = Bookkeeping(HttpMetrics(metrics), AccessLog.fitting(GATEWAY, settings.log_format, settings.log_level))
+    for each in (books.metrics, UpstreamMetrics(upstreams), request_limits):
+        metrics.register(each)
     gateway = Gateway(
-        routes,
-        upstreams,
+        Rules(routes, request_limits, upstreams),
         TokenVerifier(keys, clock=clock),
         books,
         clock,
-        limits=request_limits,
         tracer=Tracer(settings.trace_sample_ratio),
         trusted_proxies=TrustedProxies(settings.trusted_proxies),
         max_in_flight=settings.max_in_flight,

@@ -7,7 +7,7 @@ from typing import Self
 
 from atoll.gateway.access_log import AccessLog
 from atoll.gateway.visit import Visit
-from atoll.observability.metrics import HttpMetrics
+from atoll.gateway.visit_metrics import VisitMetrics
 
 MAX_WAITING = 64
 """Visits; so many are booked in one go."""
@@ -19,24 +19,18 @@ MAX_WAIT = 0.2
 class Bookkeeping:
     """Leaving it as an async context manager books what still waits."""
 
-    def __init__(self, metrics: HttpMetrics, access_log: AccessLog | None) -> None:
-        self._metrics = metrics
+    def __init__(self, access_log: AccessLog | None) -> None:
+        self.in_hand = 0
+        """Visits that have begun and are not over; whoever begins one adds it."""
+        self.metrics = VisitMetrics(lambda: self.in_hand)
         self._access_log = access_log
-        self._waiting: list[tuple[Visit, float, float]] = []
+        self._waiting: list[Visit] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    @property
-    def in_hand(self) -> int:
-        """Visits that have begun and are not over."""
-        return self._metrics.active - len(self._waiting)
-
-    def began(self) -> None:
-        """A visit has begun."""
-        self._metrics.started()
-
-    def over(self, visit: Visit, seconds: float) -> None:
-        """A visit has taken `seconds` and is over now."""
-        self._waiting.append((visit, seconds, time.time()))
+    def over(self, visit: Visit) -> None:
+        """A visit is over, and has its end noted."""
+        self.in_hand -= 1
+        self._waiting.append(visit)
         if len(self._waiting) >= MAX_WAITING:
             self.settle()
         elif self._timer is None:
@@ -48,10 +42,11 @@ class Bookkeeping:
             self._timer.cancel()
             self._timer = None
         waiting, self._waiting = self._waiting, []
-        for visit, seconds, _ in waiting:
-            self._metrics.finished(visit.template, visit.head.method.decode("ascii"), visit.status, seconds)
+        count = self.metrics.count
+        for visit in waiting:
+            count(visit.template, visit.head.method, visit.status, visit.ended - visit.started)
         if self._access_log is not None and waiting:
-            self._access_log.write(waiting)
+            self._access_log.write(waiting, time.time() - waiting[-1].ended)
 
     async def __aenter__(self) -> Self:
         return self

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-from atoll.client_address import network_of
 from atoll.gateway.limits import Limit
 from atoll.gateway.visit import Visit
 from atoll.limits.limiter import Limiter
@@ -19,72 +18,83 @@ from atoll.limits.rates import in_words
 from atoll.problems import TooManyRequests
 
 
+class CountedLimit:
+    """One limit: its policies for addresses and for users, counted with a limiter."""
+
+    __slots__ = ("_by_address", "_by_user", "_limiter")
+
+    def __init__(self, limit: Limit, limiter: Limiter) -> None:
+        self._limiter = limiter
+        self._by_address = CountedPolicy(limit.address)
+        self._by_user = None if limit.user is None else CountedPolicy(limit.user)
+
+    @property
+    def policies(self) -> "list[CountedPolicy]":
+        """Those that are counted by."""
+        return [self._by_address] if self._by_user is None else [self._by_address, self._by_user]
+
+    def count(self, cost: int, visit: Visit) -> None:
+        """Let the visit use `cost` units, or raise `TooManyRequests`. Notes in it what its answer says of the limit."""
+        counted, principal = self._by_user, visit.principal
+        if counted is None or principal is None:
+            counted, caller = self._by_address, visit.caller.network
+        else:
+            caller = principal.subject
+        decision = self._limiter.take(counted.policy, caller, cost)
+        # the same fields as `Decision.headers`, as lines, for a tenth of the work
+        visit.limit_fields = b"%b;r=%d;t=%d\r\n" % (counted.beginning, decision.remaining, math.ceil(decision.reset))
+        if not decision.allowed:
+            counted.refused += 1
+            raise _refusal(decision)
+        counted.allowed += 1
+
+    def check_address(self, cost: int, visit: Visit) -> None:
+        """Raise `TooManyRequests` if the visit could not be counted for its address; uses nothing."""
+        if self._limiter.take(self._by_address.policy, visit.caller.network, 0).remaining < cost:
+            self.count(cost, visit)
+
+
 class RequestLimits(Collector):
-    """Counts with `limiter` by the limits of the settings, and tells the metrics how it decided."""
+    """The limits of the settings by name. Counts with `limiter`, and tells the metrics how was decided."""
 
     def __init__(self, limits: Mapping[str, Limit], limiter: Limiter) -> None:
-        self._limiter = limiter
-        self._by_address = {name: _Counted(limit.address) for name, limit in limits.items()}
-        self._by_user = {name: _Counted(limit.user) for name, limit in limits.items() if limit.user is not None}
+        self._limits = {name: CountedLimit(limit, limiter) for name, limit in limits.items()}
 
-    def count(self, limit: str, cost: int, visit: Visit) -> None:
-        """Let the visit use `cost` units of the limit of that name, or raise `TooManyRequests`.
+    def __repr__(self) -> str:
+        return f"<RequestLimits {', '.join(self._limits)}>"
 
-        Notes in the visit what its answer says of the limit.
-        """
-        counted = self._by_user.get(limit) if visit.principal is not None else None
-        if counted is None or visit.principal is None:
-            self._take(self._by_address[limit], network_of(visit.client_address), cost, visit)
-        else:
-            self._take(counted, visit.principal.subject, cost, visit)
-
-    def check_address(self, limit: str, cost: int, visit: Visit) -> None:
-        """Raise `TooManyRequests` if the visit could not be counted for its address; uses nothing."""
-        counted = self._by_address[limit]
-        caller = network_of(visit.client_address)
-        if self._limiter.take(counted.policy, caller, 0).remaining < cost:
-            self._take(counted, caller, cost, visit)
+    def named(self, name: str) -> CountedLimit:
+        """The limit of that name."""
+        return self._limits[name]
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """For Prometheus."""
         family = CounterMetricFamily(
             "gateway_limit_decisions", "Requests that a limit let pass or refused.", labels=("policy", "decision")
         )
-        for counted in (*self._by_address.values(), *self._by_user.values()):
-            family.add_metric((counted.policy.name, "allowed"), counted.allowed)
-            family.add_metric((counted.policy.name, "refused"), counted.refused)
+        for limit in self._limits.values():
+            for counted in limit.policies:
+                family.add_metric((counted.policy.name, "allowed"), counted.allowed)
+                family.add_metric((counted.policy.name, "refused"), counted.refused)
         yield family
 
-    def _take(self, counted: "_Counted", caller: str, cost: int, visit: Visit) -> None:
-        decision = self._limiter.take(counted.policy, caller, cost)
-        visit.limit_fields = counted.fields(decision)
-        if decision.allowed:
-            counted.allowed += 1
-        else:
-            counted.refused += 1
-            raise _refusal(decision)
 
-
-class _Counted:
+class CountedPolicy:
     """A policy, what an answer's head says of it, and how often it has decided which way."""
 
-    __slots__ = ("_beginning", "allowed", "policy", "refused")
+    __slots__ = ("allowed", "beginning", "policy", "refused")
 
     def __init__(self, policy: LimitPolicy) -> None:
         self.policy = policy
         self.allowed = 0
         self.refused = 0
         name = policy.name.encode("ascii")
-        self._beginning = b'ratelimit-policy: "%b";q=%d;w=%d\r\nratelimit: "%b"' % (
+        self.beginning = b'ratelimit-policy: "%b";q=%d;w=%d\r\nratelimit: "%b"' % (
             name,
             policy.quota,
             math.ceil(policy.window),
             name,
         )
-
-    def fields(self, decision: Decision) -> bytes:
-        """The same fields as `Decision.headers`, as lines, for a tenth of the work."""
-        return b"%b;r=%d;t=%d\r\n" % (self._beginning, decision.remaining, math.ceil(decision.reset))
 
 
 def _refusal(decision: Decision) -> TooManyRequests:

@@ -17,10 +17,11 @@ from atoll.calls.retry import DEFAULT_RETRY
 from atoll.calls.retry import HEADER as CALLER_RETRIES
 from atoll.calls.timeouts import HEADER as REMAINING
 from atoll.calls.upstreams import Upstream
+from atoll.gateway.limiting import CountedLimit
 from atoll.gateway.own_answers import health_answer, problem_answer
-from atoll.gateway.paths import below_prefix, canonical
-from atoll.gateway.rewriting import answer_fields, request_fields
+from atoll.gateway.rewriting import answer_fields
 from atoll.gateway.routes import Route
+from atoll.gateway.rules import Way
 from atoll.gateway.settings import DEFAULT_LIMIT
 from atoll.gateway.upstream_services import UpstreamService
 from atoll.gateway.visit import CLIENT_GONE, Visit
@@ -38,7 +39,6 @@ from atoll.problems import (
     GatewayTimeout,
     InternalError,
     MethodNotAllowed,
-    NotFound,
     Problem,
     Unauthenticated,
     Unavailable,
@@ -54,16 +54,18 @@ REPEATABLE_METHODS = frozenset((b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS"))
 REPEATABLE_BODY = 64 * 1024
 """Bytes of a request's body that are kept, so that it can be sent once more."""
 
+GOOD_FOR = 0.1
+"""Seconds after which a token that came again on the same connection is looked at again: is it still good?"""
+
 LONGEST_PAUSE = DEFAULT_RETRY.max_backoff
 """Seconds of `Retry-After` that a client is made to wait; an answer that asks for more is handed to it instead."""
 
 _HEALTH = b"/health"
-_BEARER = b"bearer "
 _WE_RETRY = b"%b: yes\r\n" % CALLER_RETRIES.lower().encode("ascii")
 _WITHOUT_BODY = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS"))
 
 _REQUEST_HEAD = (
-    b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%btraceparent: %b\r\nx-request-id: %b\r\n"
+    b"%b %b HTTP/1.1\r\nhost: %b\r\n%btraceparent: %b\r\nx-request-id: %b\r\n"
     + REMAINING.lower().encode("ascii")
     + b": %d\r\n%b%b\r\n"
 )
@@ -77,6 +79,7 @@ class ProxyExchange:
     __slots__ = (
         "_allowed",
         "_answer_began",
+        "_answer_head",
         "_attempt_began",
         "_bytes_seen",
         "_client",
@@ -84,6 +87,7 @@ class ProxyExchange:
         "_gateway",
         "_kept_body",
         "_kept_size",
+        "_limit",
         "_permit",
         "_repeatable",
         "_request_sent",
@@ -101,6 +105,7 @@ class ProxyExchange:
     )
 
     _route: Route
+    _limit: CountedLimit
     _service: UpstreamService
 
     def __init__(self, gateway: "Gateway", visit: Visit, client: ServerConnection) -> None:
@@ -120,6 +125,7 @@ class ProxyExchange:
         self._request_sent = False
         self._request_whole = not visit.head.has_body
         self._answer_began = False
+        self._answer_head: tuple[int, bytes, int | None] | None = None
         self._allowed = math.inf
         self._since: float | None = None
         self._whole_since: float | None = None
@@ -129,49 +135,56 @@ class ProxyExchange:
     # The request on its way.
 
     def begin(self) -> None:
-        """Find the rule for the request, and begin to follow it. Raises the `Problem` that ends it at once."""
+        """Find the way for the request, and begin to follow it. Raises the `Problem` that ends it at once."""
         visit = self._visit
         head = visit.head
         path, mark, query = head.target.partition(b"?")
-        try:
-            visit.path = path = canonical(path)
-        except BadRequest:
-            self._client.close_after_answer()
-            raise
         if path == _HEALTH:
             self._answer_health()
             return
-        try:
-            self._target = self._find_route(path) + mark + query
-        except Problem:
-            self._gateway.limits.count(DEFAULT_LIMIT, 1, visit)
-            raise
-        self._client.limit_body(self._route.body_limit)
-        self._identify()
+        way = self._gateway.rules.known.get((head.method, path)) or self._find_way(path)
+        visit.path, self._target, self._route, self._limit, self._service = way
+        visit.path_is_plain = True
+        visit.template = self._route.template
+        if mark:
+            self._target += mark + query
+        if head.has_body:
+            self._client.limit_body(self._route.body_limit)
+        if visit.caller.token:
+            self._identify()
+        else:
+            self._authorize(None)
 
-    def _find_route(self, path: bytes) -> bytes:
-        """Find the rule for a path, and give the path as upstream knows it."""
-        visit = self._visit
-        below = below_prefix(path)
-        route = None if below is None else self._gateway.routes.find(visit.head.method, below)
-        if route is None or below is None:
-            raise NotFound(f"There is nothing at {visit.shown_path}.")
-        visit.template = route.template
-        self._route = route
-        return below
+    def _find_way(self, path: bytes) -> Way:
+        rules, visit = self._gateway.rules, self._visit
+        try:
+            return rules.way(visit.head.method, path)
+        except BadRequest:
+            self._client.close_after_answer()
+            raise
+        except Problem:
+            rules.limits.named(DEFAULT_LIMIT).count(1, visit)
+            raise
 
     def _identify(self) -> None:
         """Find out who asks. A token that was not seen before is only looked at for an address that may still ask."""
-        gateway, route, visit = self._gateway, self._route, self._visit
-        token = _bearer_token(visit.head.fields.get(b"authorization"))
-        principal = gateway.tokens.verify_cached(token) if token else None
-        if token and principal is None:
-            gateway.limits.check_address(route.limit, route.cost, visit)
-            if route.needs_token:
-                self._wait_for(self._verify(token))
-                return
-            principal = gateway.tokens.verify_now(token)
-        self._authorize(principal)
+        visit = self._visit
+        caller = visit.caller
+        verified = caller.verified
+        if verified is None or visit.started >= caller.good_until:
+            caller.verified = verified = self._gateway.tokens.find(caller.token)
+            caller.good_until = visit.started + GOOD_FOR
+        if verified is None:
+            self._identify_stranger(caller.token)
+        else:
+            self._authorize(verified.principal)
+
+    def _identify_stranger(self, token: str) -> None:
+        self._limit.check_address(self._route.cost, self._visit)
+        if self._route.needs_token:
+            self._wait_for(self._verify(token))
+        else:
+            self._authorize(self._gateway.tokens.verify_now(token))
 
     async def _verify(self, token: str) -> None:
         try:
@@ -185,21 +198,22 @@ class ProxyExchange:
         """Let pass whom the limit and the rule let pass."""
         route, visit = self._route, self._visit
         visit.principal = principal
-        self._gateway.limits.count(route.limit, route.cost, visit)
+        self._limit.count(route.cost, visit)
         if route.needs_token and principal is None:
             raise Unauthenticated
         if route.role and (principal is None or not principal.has_role(route.role)):
             raise Forbidden(f"This needs the role {route.role}.")
-        self._service = service = self._gateway.upstreams[route.service]
-        self._repeatable = _is_repeatable(visit.head)
-        service.retry_budget.deposit()
+        self._repeatable = (visit.head.method in REPEATABLE_METHODS or visit.caller.repeats) and (
+            visit.head.content_length or 0
+        ) <= REPEATABLE_BODY
+        self._service.retry_budget.deposit()
         self._attempt()
 
     def _attempt(self) -> None:
         """Choose an instance, and send it the request as soon as there is a connection."""
         visit = self._visit
         visit.attempts += 1
-        upstream, self._permit = self._service.choose(self._tried)
+        upstream, self._permit = self._service.upstreams.choose(self._tried) or self._service.nobody()
         self._tried += (upstream,)
         visit.upstream = upstream
         self._attempt_began = self._gateway.monotonic()
@@ -226,7 +240,11 @@ class ProxyExchange:
         if self._kept_body:
             data += b"".join(self._kept_body)
         to_head = self._visit.head.method == b"HEAD"
-        connection.start(data, self, to_head=to_head, more=not self._request_whole)
+        if self._request_whole:
+            self._allow(self._route.attempt_timeout)
+            connection.start(data, self, to_head=to_head)
+            return
+        connection.start(data, self, to_head=to_head, more=True)
         self._watch_attempt()
         if not connection.sending_paused:
             self._client.resume_body()
@@ -238,13 +256,12 @@ class ProxyExchange:
             head.method,
             self._target,
             authority,
-            request_fields(head.fields),
-            visit.forwarded,
+            visit.caller.lines,
             visit.traceparent,
             visit.request_id,
             self._route.remaining_ms if self._whole_since is None else self._remaining_ms(self._whole_since),
             _WE_RETRY if self._repeatable else b"",
-            _framing(head),
+            b"" if head.content_length == 0 and head.method in _WITHOUT_BODY else _framing(head),
         )
 
     # What the client's connection tells.
@@ -293,29 +310,45 @@ class ProxyExchange:
 
     def on_head(self, status: int, fields: Fields) -> None:
         visit = self._visit
-        lines, length, service = answer_fields(fields, _our_fields(visit))
+        ours = b"x-request-id: %b\r\n%b" % (visit.request_id, visit.limit_fields)
+        lines, length, service = answer_fields(fields, ours)
         if service is not None and service != self._service.name_in_answers:
             self._another_service_answered(service)
             return
         if status < 500:
-            self._attempt_went_well()
+            permit, self._permit = self._permit, None
+            if permit is not None:
+                self._upstream.answered(permit, self._gateway.monotonic() - self._attempt_began)
         else:
             self._attempt_failed()
             if status == Unavailable.status and self._comes_back_later(fields):
                 return
         self._answer_began = True
         visit.status = status
-        self._client.start_answer(status, lines, length)
+        self._answer_head = status, lines, length
+        if self._connection is not None:
+            self._connection.after_read = self._send_head
         self._allow(self._route.silence_timeout)
-        if self._route.endless and self._client.draining:
-            self.drain()
 
     def on_body(self, data: bytes) -> None:
         self._visit.answer_bytes += len(data)
-        self._client.write(data)
+        if self._answer_head is None:
+            self._client.write(data)
+        else:
+            self._send_head(data)
+
+    def _send_head(self, first: bytes = b"") -> None:
+        """Send the answer's head, with what came of its body together with it."""
+        head, self._answer_head = self._answer_head, None
+        if head is not None:
+            self._client.start_answer(*head, first)
+        if self._route.endless and self._client.draining:
+            self.drain()
 
     def on_end(self, reusable: bool) -> None:
         self._connection = None
+        if self._answer_head is not None:
+            self._send_head()
         self._finish()
         self._client.finish_answer()
 
@@ -371,6 +404,11 @@ class ProxyExchange:
         self._pause(pause)
         return True
 
+    def fail(self) -> None:
+        """Something of our own went wrong; the error is being handled now."""
+        log.exception("request failed", request_id=self._visit.request_id.decode("ascii"))
+        self.refuse(InternalError())
+
     def _try_again(self, problem: Problem, fault: object = None) -> None:
         """Make another attempt a little later if that can do no harm, or else end with `problem`."""
         self._warn("attempt failed", fault or problem)
@@ -419,11 +457,6 @@ class ProxyExchange:
 
     # What the instance's breaker learns, once for each attempt.
 
-    def _attempt_went_well(self) -> None:
-        permit, self._permit = self._permit, None
-        if permit is not None:
-            self._upstream.answered(permit, self._gateway.monotonic() - self._attempt_began)
-
     def _attempt_failed(self) -> None:
         permit, self._permit = self._permit, None
         if permit is not None:
@@ -443,6 +476,9 @@ class ProxyExchange:
     def _cut(self, reason: str) -> None:
         """Upstream began an answer and did not end it: all that can be done is to break off as well."""
         self._warn("answer cut", reason)
+        if self._answer_head is not None:
+            self.refuse(BadGateway(f"The {self._route.service} service broke off its answer."))
+            return
         self._visit.status = BadGateway.status
         self._finish()
         self._client.cut_answer()
@@ -486,8 +522,7 @@ class ProxyExchange:
         except Problem as problem:
             self.refuse(problem)
         except Exception:
-            log.exception("request failed", request_id=self._visit.request_id.decode("ascii"))
-            self.refuse(InternalError())
+            self.fail()
 
     def _pass_on(self, piece: bytes) -> None:
         """Send a piece of the body, and keep it if all of the body so far is kept, and is little."""
@@ -522,9 +557,9 @@ class ProxyExchange:
 
     def _let_go(self) -> None:
         """Give up what is under way."""
-        permit, self._permit = self._permit, None
-        if permit is not None:
-            self._upstream.came_to_nothing(permit)
+        if self._permit is not None:
+            self._upstream.came_to_nothing(self._permit)
+            self._permit = None
         if self._connection is not None:
             self._connection.abandon(self)
             self._connection = None
@@ -540,12 +575,6 @@ class ProxyExchange:
             self.finished = True
             self._let_go()
             self._gateway.finished(self._visit)
-
-
-def _is_repeatable(head: RequestHead) -> bool:
-    """Whether the request may be acted on twice, and is not known to be too long to be kept for that."""
-    harmless = head.method in REPEATABLE_METHODS or b"idempotency-key" in head.fields
-    return harmless and (head.content_length or 0) <= REPEATABLE_BODY
 
 
 def _retry_after(fields: Fields) -> float:
@@ -566,10 +595,3 @@ def _framing(head: RequestHead) -> bytes:
     if head.content_length or head.method not in _WITHOUT_BODY:
         return b"content-length: %d\r\n" % (head.content_length or 0)
     return b""
-
-
-def _bearer_token(authorization: bytes | None) -> str:
-    """The token of `Bearer <token>` (RFC 6750, section 2.1); empty for anything else."""
-    if authorization is None or authorization[: len(_BEARER)].lower() != _BEARER:
-        return ""
-    return authorization[len(_BEARER) :].strip().decode("latin-1")

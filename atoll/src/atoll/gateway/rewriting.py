@@ -59,17 +59,15 @@ _answer_names = _Names(_stays_here)
 
 def request_fields(fields: RequestFields) -> bytes:
     """Of the client's fields those that may pass, as lines."""
-    if fields.written is None:
-        known = _request_names.known
-        lines: list[bytes] = []
-        for name, value in fields.items():
-            beginning = known.get(name)
-            if beginning is None:
-                beginning = _request_names.learn(name)
-            if beginning:
-                lines += (beginning, value, b"\r\n")
-        fields.written = b"".join(lines)
-    return fields.written
+    known = _request_names.known
+    lines: list[bytes] = []
+    for name, value in fields.items():
+        beginning = known.get(name)
+        if beginning is None:
+            beginning = _request_names.learn(name)
+        if beginning:
+            lines += (beginning, value, b"\r\n")
+    return b"".join(lines)
 
 
 def answer_fields(fields: Fields, ours: bytes) -> tuple[bytes, int | None, bytes | None]:

@@ -4,6 +4,9 @@ import random
 
 from atoll.observability.tracing import TraceContext
 
+_BITS_OF_CHANCE = (1 << 20) - 1
+"""The share of recorded traces is kept to a millionth."""
+
 
 class Tracer:
     """Makes the `traceparent` that upstream gets.
@@ -12,21 +15,21 @@ class Tracer:
     anything.
     """
 
-    __slots__ = ("_chance", "_ratio")
+    __slots__ = ("_bits", "_sampled")
 
     def __init__(self, ratio: float, chance: random.Random | None = None) -> None:
-        self._ratio = ratio
-        self._chance = chance or random.Random()  # noqa: S311 - ids of traces are no secret
+        self._sampled = ratio * (_BITS_OF_CHANCE + 1)
+        self._bits = (chance or random.Random()).getrandbits  # noqa: S311 - ids of traces are no secret
 
     def next_hop(self, given: bytes | None) -> bytes:
         """The header's value, as `trace_id_of` reads it."""
-        chance = self._chance
-        sampled = chance.random() < self._ratio
+        number = self._bits(192)
+        flags = b"01" if number & _BITS_OF_CHANCE < self._sampled else b"00"
+        digits = b"%048x" % number
         if given is None:
-            trace_id = b"%032x" % (chance.getrandbits(128) or 1)
-        else:
-            trace_id = TraceContext.parse(given.decode("latin-1")).trace_id.encode("ascii")
-        return b"00-%b-%016x-%b" % (trace_id, chance.getrandbits(64) or 1, b"01" if sampled else b"00")
+            return b"00-%b-%b-%b" % (digits[:32], digits[32:], flags)
+        trace_id = TraceContext.parse(given.decode("latin-1")).trace_id.encode("ascii")
+        return b"00-%b-%b-%b" % (trace_id, digits[32:], flags)
 
 
 def trace_id_of(traceparent: bytes) -> str:

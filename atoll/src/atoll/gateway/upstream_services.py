@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from atoll.calls.rechecks import Rechecks
 from atoll.calls.upstreams import Upstream, Upstreams
@@ -45,15 +45,11 @@ class UpstreamService:
     def __repr__(self) -> str:
         return f"<UpstreamService {self.upstreams!r}, {self.retry_budget!r}>"
 
-    def choose(self, tried: tuple[Upstream, ...] = ()) -> tuple[Upstream, Permit]:
-        """An instance to ask now, another than those `tried` if there is one, and the permit of its breaker.
-
-        Raises `Unavailable` without any.
-        """
-        chosen = self.upstreams.choose(tried)
-        if chosen is None:
-            raise self._nobody()
-        return chosen
+    def nobody(self) -> NoReturn:
+        """Raise the `Unavailable` that says why no instance can be asked."""
+        if self.upstreams.current():
+            raise Unavailable(f"The {self.name} service fails at the moment, and is given a rest.")
+        raise Unavailable(f"No instance of the {self.name} service is known.")
 
     def failed(self, upstream: Upstream, permit: Permit, seconds: float, *, penalty: float) -> None:
         """An attempt failed through the instance's fault; it may be left out for that."""
@@ -67,17 +63,12 @@ class UpstreamService:
     async def check(self) -> None:
         """Return when the service could be asked, raise `Unavailable` when not. For readiness."""
         if not self.upstreams.permitted():
-            raise self._nobody()
+            self.nobody()
 
     async def close(self) -> None:
         """Close every connection."""
         await self._rechecks.close()
         await self.upstreams.close()
-
-    def _nobody(self) -> Unavailable:
-        if self.upstreams.current():
-            return Unavailable(f"The {self.name} service fails at the moment, and is given a rest.")
-        return Unavailable(f"No instance of the {self.name} service is known.")
 
 
 class UpstreamServices(Mapping[str, UpstreamService]):

@@ -1,32 +1,29 @@
 """What is known of one request."""
 
 from atoll.calls.upstreams import Upstream
-from atoll.client_address import TrustedProxies
-from atoll.gateway.routes import Route
+from atoll.gateway.caller import Caller
 from atoll.gateway.trace import trace_id_of
 from atoll.http1.request_head import RequestHead
 from atoll.identity.principal import Principal
-
-_FORWARDED = b"x-forwarded-for: %b\r\nx-forwarded-proto: %b\r\nx-forwarded-host: %b\r\n"
 
 CLIENT_GONE = 499
 """How a request is counted whose client went before its answer was whole (nginx's number; never sent)."""
 
 
 class Visit:
-    """One request's facts, filled in as they become known. Times are seconds of the loop's clock."""
+    """One request's facts, filled in as they become known. Times are in monotonic seconds."""
 
     __slots__ = (
         "answer_bytes",
         "attempts",
-        "client_address",
-        "forwarded",
+        "caller",
+        "ended",
         "head",
         "limit_fields",
         "path",
+        "path_is_plain",
         "principal",
         "request_id",
-        "route",
         "started",
         "status",
         "template",
@@ -34,20 +31,22 @@ class Visit:
         "upstream",
     )
 
-    def __init__(self, head: RequestHead, client_address: str, started: float, request_id: bytes) -> None:
+    def __init__(
+        self, head: RequestHead, caller: Caller, started: float, request_id: bytes, traceparent: bytes
+    ) -> None:
         self.head = head
-        self.client_address = client_address
-        self.forwarded = _FORWARDED % (client_address.encode("ascii"), b"http", head.host)
-        """Lines that tell upstream where the request came from."""
-        self.started = started
+        self.caller = caller
+        self.started = self.ended = started
         self.request_id = request_id
-        self.path = head.target.partition(b"?")[0]
+        self.traceparent = traceparent
+        self.path = head.target
+        """What was asked for, without its query."""
+        self.path_is_plain = False
+        """Whether the path is known to be in its canonical form."""
         self.template = ""
         """Of the rule that holds for the path, for metrics: never the path itself."""
-        self.traceparent = b""
         self.limit_fields = b""
         """Lines that tell the client how much it may still ask for."""
-        self.route: Route | None = None
         self.principal: Principal | None = None
         self.upstream: Upstream | None = None
         self.attempts = 0
@@ -55,7 +54,7 @@ class Visit:
         self.answer_bytes = 0
 
     def __repr__(self) -> str:
-        return f"<Visit {self.request_id!r} {self.head!r} from {self.client_address}: {self.status}>"
+        return f"<Visit {self.request_id!r} {self.head!r} from {self.caller.address}: {self.status}>"
 
     @property
     def trace_id(self) -> str:
@@ -64,15 +63,4 @@ class Visit:
     @property
     def shown_path(self) -> str:
         """The path as text."""
-        return self.path.decode("latin-1")
-
-    def believe(self, proxies: TrustedProxies) -> None:
-        """Take the client's address, scheme and host from a proxy of ours, if the peer is one."""
-        fields = self.head.fields
-        chain = fields.get(b"x-forwarded-for", b"")
-        address = proxies.client(self.client_address, chain.decode("latin-1"))
-        if address != self.client_address:
-            scheme = fields.get(b"x-forwarded-proto", b"http")
-            host = fields.get(b"x-forwarded-host", self.head.host)
-            self.forwarded = _FORWARDED % (address.encode("ascii"), scheme, host)
-            self.client_address = address
+        return self.path.partition(b"?")[0].decode("latin-1")

@@ -91,7 +91,12 @@ class ClientConnection(asyncio.Protocol):
         "_transport",
         "_watch",
         "_writing_paused",
+        "after_read",
     )
+
+    after_read: Callable[[], None] | None
+    """For the receiver to set in a callback: called once, when all that came with the present read has been told,
+    unless the answer has ended with it. So parts that came together can go on together."""
 
     def __init__(self, owner: ConnectionOwner, limits: AnswerLimits) -> None:
         self._owner = owner
@@ -103,6 +108,7 @@ class ClientConnection(asyncio.Protocol):
         self._reading_paused = False
         self._writing_paused = False
         self._watch: Callable[[], object] | None = None
+        self.after_read = None
 
     def __repr__(self) -> str:
         state = "closing" if self._closing else "busy" if self._receiver else "idle"
@@ -135,7 +141,7 @@ class ClientConnection(asyncio.Protocol):
         `to_head`: the method is HEAD. `more`: the rest of the body comes with `send`, the end of it with
         `finish`. Bytes go out as they are: framing is the caller's. Raises RuntimeError when not `usable`.
         """
-        if not self.usable:
+        if self._receiver is not None or self._closing or self._transport.is_closing():
             raise RuntimeError(f"{self!r} takes no request now.")
         self._receiver = receiver
         self._request_sent = not more
@@ -167,7 +173,7 @@ class ClientConnection(asyncio.Protocol):
     def abandon(self, receiver: Receiver) -> None:
         """The answer is not wanted any more: the connection closes, and the receiver hears nothing more."""
         if self._receiver is receiver:
-            self._receiver = None
+            self._receiver = self.after_read = None
             self._close()
 
     def close(self) -> None:
@@ -196,6 +202,9 @@ class ClientConnection(asyncio.Protocol):
             # Only here, not in the parser's callback: the next request must not begin inside this feed.
             if parser.ended:
                 self._end()
+            elif self.after_read is not None:
+                then, self.after_read = self.after_read, None
+                then()
 
     def eof_received(self) -> None:
         if self._receiver is None:
@@ -229,7 +238,7 @@ class ClientConnection(asyncio.Protocol):
         receiver = self._receiver
         if receiver is None:
             return  # abandoned inside a callback
-        self._receiver = None
+        self._receiver = self.after_read = None
         reusable = self._request_sent and self._parser.reusable and not self._transport.get_write_buffer_size()
         if reusable:
             self._read_on()
@@ -245,6 +254,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _lose(self, fault: ConnectionFault) -> None:
         receiver, self._receiver = self._receiver, None
+        self.after_read = None
         self._close()
         if receiver is not None:
             receiver.on_lost(fault)

@@ -1,6 +1,7 @@
 """The connections to one address: kept alive between requests, bounded, shared fairly."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Iterator
 from types import TracebackType
@@ -46,7 +47,7 @@ class ConnectionPool:
         self._limits = limits
         self._open: set[ClientConnection] = set()
         self._idle_since: dict[ClientConnection, float] = {}
-        """Those that wait for a request, the longest idle first, with the loop's time when they began to."""
+        """Those that wait for a request, the longest idle first, with the monotonic time when they began to."""
         self._connecting = 0
         self._waiters: deque[asyncio.Future[ClientConnection | None]] = deque()
         """Each gets a connection, or None with a place in `_connecting` to open one itself."""
@@ -60,6 +61,11 @@ class ConnectionPool:
             f"<ConnectionPool {self.host}:{self.port} {state}{self.in_use} in use, {self.idle} idle, "
             f"{self._connecting} connecting, {self.waiting} waiting, at most {self.max_connections}>"
         )
+
+    @property
+    def in_flight(self) -> int:
+        """Callers that have a connection, or wait for one."""
+        return len(self._open) - len(self._idle_since) + self._connecting + len(self._waiters)
 
     @property
     def in_use(self) -> int:
@@ -94,13 +100,11 @@ class ConnectionPool:
         """
         while self._idle_since:
             connection, _ = self._idle_since.popitem()
-            if not connection.usable:
-                continue
-            if careful and not connection.looks_alive():
+            if careful and connection.usable and not connection.looks_alive():
                 connection.close()
-                continue
-            self.reused += 1
-            return connection
+            if connection.usable:
+                self.reused += 1
+                return connection
         return None
 
     async def acquire(self, *, careful: bool = False) -> ClientConnection:
@@ -170,13 +174,14 @@ class ConnectionPool:
         if self._closing:
             connection.close()
             return
-        for waiter in self._next_waiters():
-            waiter.set_result(connection)
-            return
-        now = asyncio.get_running_loop().time()
+        if self._waiters:
+            for waiter in self._next_waiters():
+                waiter.set_result(connection)
+                return
+        now = time.monotonic()
         self._idle_since[connection] = now
         if self._sweep_timer is None:
-            self._sweep_at(now + self.idle_timeout)
+            self._sweep_in(self.idle_timeout)
 
     def connection_unusable(self, connection: ClientConnection) -> None:
         self._idle_since.pop(connection, None)
@@ -263,15 +268,15 @@ class ConnectionPool:
         if not self._open and not self._connecting:
             self._all_closed.set()
 
-    def _sweep_at(self, moment: float) -> None:
-        self._sweep_timer = asyncio.get_running_loop().call_at(moment, self._sweep)
+    def _sweep_in(self, seconds: float) -> None:
+        self._sweep_timer = asyncio.get_running_loop().call_later(seconds, self._sweep)
 
     def _sweep(self) -> None:
         self._sweep_timer = None
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         for connection, since in list(self._idle_since.items()):
             if since + self.idle_timeout > now:
-                self._sweep_at(since + self.idle_timeout)
+                self._sweep_in(since + self.idle_timeout - now)
                 return
             connection.close()
 

@@ -93,15 +93,15 @@ class RequestFields(dict[bytes, bytes]):
     """The fields of a head by their names, in lower case; values have no white space around them.
 
     A field that came more than once is one field with all its values (RFC 9110, section 5.3), so that nobody reads
-    the first of them and somebody else the last. `written` is for whoever writes the fields anew: heads of one
-    connection mostly share their fields, and then what was written once serves for all of them.
+    the first of them and somebody else the last. `known` is for whoever works something out from the fields: heads of
+    one connection mostly share theirs, and then what was worked out once serves for all of them.
     """
 
-    __slots__ = ("written",)
+    __slots__ = ("known",)
 
     def __init__(self) -> None:
         super().__init__()
-        self.written: bytes | None = None
+        self.known: object | None = None
 
 
 class RequestHead:

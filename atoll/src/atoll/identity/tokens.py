@@ -100,13 +100,24 @@ class TokenVerifier:
 
     def verify_cached(self, token: str) -> Principal | None:
         """Who the token speaks for if it was verified before and is still good; None says nothing."""
+        known = self.find(token)
+        return None if known is None else known.principal
+
+    def find(self, token: str) -> VerifiedToken | None:
+        """The same with what it rests on: for whoever remembers it, and asks `is_good` each time."""
         known = self._verified.find(token, self._now())
-        if known is None:
-            return None
-        if known.key is None or self._keys.find(known.key.kid) != known.key:
+        if known is not None and not self.is_good(known):
             self._verified.discard(token)
             return None
-        return known.principal
+        return known
+
+    def is_good(self, verified: VerifiedToken) -> bool:
+        """Whether a token that was verified once is still good: it has not expired, and its key is still trusted."""
+        key = verified.key
+        if key is None or self._now() >= verified.usable_until:
+            return False
+        trusted = self._keys.find(key.kid)
+        return trusted is key or trusted == key
 
     async def verify(self, token: str) -> Principal:
         """Who the token speaks for; waits only when the token's key is not known yet.

@@ -1,6 +1,5 @@
-"""Tokens that were checked already: verifying a signature costs some 200 µs, finding it here about one."""
+"""Tokens that were checked already: verifying a signature costs some 200 µs, finding it here less than one."""
 
-import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ from atoll.identity.keys import VerifyingKey
 from atoll.identity.principal import Principal
 
 DEFAULT_CAPACITY = 10_000
-"""Tokens; each takes some 500 bytes here."""
+"""Tokens; each takes some 1,000 bytes here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,35 +20,34 @@ class VerifiedToken:
 
 
 class VerifiedTokens:
-    """Good tokens by their SHA-256, never by their text; the least recently used one makes room."""
+    """Good tokens by their text; the least recently used one makes room.
+
+    How long a look takes tells nobody a token: to be compared at all, a guess must first have the same keyed hash
+    (SipHash, with a key of this process). A digest in place of the text would cost more than all of the look.
+    """
 
     def __init__(self, capacity: int = DEFAULT_CAPACITY) -> None:
         self._capacity = capacity
-        self._tokens: OrderedDict[bytes, VerifiedToken] = OrderedDict()
+        self._tokens: OrderedDict[str, VerifiedToken] = OrderedDict()
 
     def find(self, token: str, now: float) -> VerifiedToken | None:
         """What is known of the token, unless it has expired at `now` (Unix seconds)."""
-        digest = _digest(token)
-        known = self._tokens.get(digest)
+        known = self._tokens.get(token)
         if known is None:
             return None
         if now >= known.usable_until:
-            del self._tokens[digest]
+            del self._tokens[token]
             return None
-        self._tokens.move_to_end(digest)
+        self._tokens.move_to_end(token)
         return known
 
     def add(self, token: str, verified: VerifiedToken) -> None:
-        self._tokens[_digest(token)] = verified
+        self._tokens[token] = verified
         if len(self._tokens) > self._capacity:
             self._tokens.popitem(last=False)
 
     def discard(self, token: str) -> None:
-        self._tokens.pop(_digest(token), None)
+        self._tokens.pop(token, None)
 
     def __len__(self) -> int:
         return len(self._tokens)
-
-
-def _digest(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -1,12 +1,11 @@
 """What is allowed, and what was decided about one request."""
 
 import math
-from dataclasses import dataclass
-from typing import NamedTuple
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class LimitPolicy:
+class LimitPolicy(msgspec.Struct, frozen=True, gc=False):
     """At most `quota` units of cost in any `window` seconds, however the window is laid.
 
     `name` appears in the answer's headers and in metrics: letters, digits, `-` and `_`.
@@ -24,11 +23,8 @@ class LimitPolicy:
                 f"The limit {self.name} needs a quota of at least 1 and a window of more than 0 s and at most a day."
             )
 
-    def __hash__(self) -> int:
-        return hash(self.name)  # cheaper than all three, for what is looked up with every request
 
-
-class Decision(NamedTuple):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """Whether one request may pass, and what is left.
 
     `remaining` is the cost that would still pass now; `reset` the seconds until all of the quota is free

@@ -6,6 +6,16 @@ SLOTS = 64
 """A window is counted in this many slots, so it forgets at most a 64th of its length late, and never early."""
 
 
+class _Slot:
+    """What was used in one slot, and the moment when it is forgotten."""
+
+    __slots__ = ("free_at", "used")
+
+    def __init__(self, free_at: float, used: int) -> None:
+        self.free_at = free_at
+        self.used = used
+
+
 class SlidingWindow:
     """What one caller has used of one policy.
 
@@ -19,20 +29,26 @@ class SlidingWindow:
 
     def __init__(self, policy: LimitPolicy) -> None:
         self._policy = policy
-        self._slots: list[tuple[float, int]] = []
-        """When each slot is forgotten, and what was used in it; the oldest first."""
+        self._slots: list[_Slot] = []
+        """The oldest first."""
         self._used = 0
 
     def take(self, now: float, cost: int = 1) -> Decision:
         """Use `cost` units at the monotonic moment `now`, if they are free; refusals cost nothing."""
-        slots, quota = self._slots, self._policy.quota
-        if slots and slots[0][0] <= now:
+        slots, policy = self._slots, self._policy
+        if slots and slots[0].free_at <= now:
             self._forget(now)
-        allowed = self._used + cost <= quota
-        if allowed and cost:
-            self._add(now, cost)
-        reset = slots[-1][0] - now if slots else 0.0
-        return Decision(self._policy, allowed, quota - self._used, reset, 0.0 if allowed else self._wait_for(now, cost))
+        used = self._used + cost
+        if used > policy.quota:
+            reset = slots[-1].free_at - now if slots else 0.0
+            return Decision(policy, False, policy.quota - self._used, reset, self._wait_for(now, cost))
+        if cost:
+            self._used = used
+            if slots and slots[-1].free_at > now + policy.window:
+                slots[-1].used += cost
+            else:
+                self._begin_slot(now, cost)
+        return Decision(policy, True, policy.quota - used, slots[-1].free_at - now if slots else 0.0)
 
     def is_empty(self, now: float) -> bool:
         """Whether nothing is remembered any more, so that the window can be dropped."""
@@ -40,25 +56,19 @@ class SlidingWindow:
         return not self._slots
 
     def _forget(self, now: float) -> None:
-        while self._slots and self._slots[0][0] <= now:
-            self._used -= self._slots.pop(0)[1]
+        while self._slots and self._slots[0].free_at <= now:
+            self._used -= self._slots.pop(0).used
 
-    def _add(self, now: float, cost: int) -> None:
-        slots, window = self._slots, self._policy.window
-        if slots and slots[-1][0] > now + window:
-            free_at, gathered = slots[-1]
-            slots[-1] = (free_at, gathered + cost)
-        else:
-            slot_seconds = window / SLOTS
-            slots.append(((now // slot_seconds + 1) * slot_seconds + window, cost))
-        self._used += cost
+    def _begin_slot(self, now: float, cost: int) -> None:
+        slot_seconds = self._policy.window / SLOTS
+        self._slots.append(_Slot((now // slot_seconds + 1) * slot_seconds + self._policy.window, cost))
 
     def _wait_for(self, now: float, cost: int) -> float:
         missing = self._used + cost - self._policy.quota
-        for free_at, gathered in self._slots:
-            missing -= gathered
+        for slot in self._slots:
+            missing -= slot.used
             if missing <= 0:
-                return free_at - now
+                return slot.free_at - now
         return float("inf")
 
     def __repr__(self) -> str:
