@@ -33,8 +33,9 @@ SERVICES = ("users", "products", "orders")
     show_default=True,
     help="For how many seconds a running system may come to rest.",
 )
+@click.option("--running", is_flag=True, help="The system runs, though no data folder here tells: in containers, say.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
-def verify(histories: tuple[Path, ...], wait: float, as_json: bool) -> None:
+def verify(histories: tuple[Path, ...], wait: float, running: bool, as_json: bool) -> None:
     """Hold the services' databases, and what clients were told, against promises 1 to 12.
 
     Works on a running system and on a stopped one, and changes nothing. The exit code is 0 when no promise is broken
@@ -43,7 +44,7 @@ def verify(histories: tuple[Path, ...], wait: float, as_json: bool) -> None:
     verification = Verification(
         urls={service: _database_url(service) for service in SERVICES},
         histories=histories,
-        system_runs=DataFolder(Path(os.environ.get("ATOLL_DATA", "data"))).is_locked(),
+        system_runs=running or DataFolder(Path(os.environ.get("ATOLL_DATA", "data"))).is_locked(),
         patience=wait,
         clock=SystemClock(),
     )
@@ -57,11 +58,16 @@ def verify(histories: tuple[Path, ...], wait: float, as_json: bool) -> None:
 
 
 def _database_url(service: str) -> str:
+    """In the environment, or in the file that the environment names, as for every setting of a service."""
     name = f"{service.upper()}_DATABASE_URL"
+    if url := os.environ.get(name):
+        return url
     try:
-        return os.environ[name]
+        return Path(os.environ[f"{name}_FILE"]).read_text(encoding="utf-8").strip()
     except KeyError:
         raise click.UsageError(f"{name} is missing; run this as `atoll verify`.") from None
+    except OSError as error:
+        raise click.UsageError(f"{name}_FILE cannot be read: {error}.") from error
 
 
 if __name__ == "__main__":
