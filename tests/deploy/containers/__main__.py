@@ -1,0 +1,189 @@
+"""`make containers`: the shop in real containers, with people who order, kills, and a judge.
+
+Says "skipped", with what is missing, where no engine can run. Ends within twenty minutes, whatever happens.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Never
+
+from tests.deploy.containers.commands import CommandFailed
+from tests.deploy.containers.engines import Engine, NoEngine, image_sizes, running_engine
+from tests.deploy.containers.shop import SERVICES, Shop, build_images, project, states
+from tests.deploy.containers.stand_ins import OFFICIAL, base_images
+
+LONGEST = 20 * 60
+"""Seconds for everything."""
+
+LOAD_SECONDS = 40
+VERSION = "trial"
+
+
+def main() -> int:
+    """The exit code: 0 when all of it held, or when there is no engine to try it with."""
+    signal.signal(signal.SIGALRM, _too_late)
+    signal.alarm(LONGEST)
+    folder = Path(os.environ.get("CONTAINERS_FOLDER", Path.home() / ".cache" / "atoll-containers"))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with running_engine(folder) as engine:
+            _trial(engine, folder)
+    except NoEngine as missing:
+        print(f"Containers: skipped, because {missing}.")
+        return 0
+    except (CommandFailed, AssertionError, TimeoutError) as error:
+        print(f"Containers: FAILED. {error}", file=sys.stderr)
+        return 1
+    print("Containers: all of it held.")
+    return 0
+
+
+def _trial(engine: Engine, folder: Path) -> None:
+    with step(f"base images, with {engine.client}"):
+        images = base_images(engine, folder)
+    print("  " + ("the images' own bases" if images is OFFICIAL else "stand-ins made of Debian for the base images"))
+    with step("images of the shop"):
+        tags = build_images(engine, images["BASE_IMAGE"], VERSION)
+    _show_sizes(engine, [images["BASE_IMAGE"], *tags])
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        project(engine, Path(scratch), _free_port(), images, VERSION) as shop,
+    ):
+        with step("the shop is up"):
+            shop.up()
+        _is_contained(shop)
+        _databases_are_apart(shop)
+        history = shop.folder / "history"
+        with step("orders through the published port, while containers die"), _people(shop, history) as people:
+            _disturb(shop)
+            assert 0 == people.wait(timeout=LOAD_SECONDS + 120), "clients were answered otherwise than promised"
+        with step("verify"):
+            print(_indented(_verdict(shop, history)))
+        with step("everything stops as asked"):
+            shop.compose("stop", seconds=120)
+        _ended_well(shop)
+
+
+def _disturb(shop: Shop) -> None:
+    """What goes on while people order; each change is over before the next one begins."""
+    for service in ("orders", "products", "gateway", "users", "registry", "valkey"):
+        with step(f"  {service} killed, and back by itself"):
+            victim = shop.containers(service)[0]
+            shop.kill(victim)
+            _wait_until_back(shop, victim)
+    with step("  orders scaled to three, then back to two"):
+        shop.up("--no-recreate", "--scale", "orders=3")
+        assert 3 == len(shop.containers("orders"))
+        shop.up("--no-recreate")
+        assert 2 == len(shop.containers("orders"))
+
+
+def _wait_until_back(shop: Shop, container: str) -> None:
+    """By the restart policy alone."""
+    give_up = time.monotonic() + 60
+    while time.monotonic() < give_up:
+        state = shop.engine.inspect(container)["State"]
+        health = (state.get("Health") or state.get("Healthcheck") or {}).get("Status")
+        if state["Running"] and health == "healthy":
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"{container} did not come back within a minute: {state}")
+
+
+@contextmanager
+def _people(shop: Shop, history: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Six buyers, so that they stay below the limits of production, which hold here."""
+    command = [sys.executable, "-m", "shop_proof.load", "--url", shop.url, "--history", str(history)]
+    command += ["--for", str(LOAD_SECONDS), "--buyers", "6", "--rate", "40"]
+    environment = {"ADMIN_EMAIL": "admin@shop.example", "ADMIN_PASSWORD": shop.secret("admin_password")}
+    people = subprocess.Popen(command, env={**os.environ, **environment})
+    try:
+        yield people
+    finally:
+        people.kill()
+        people.wait()
+
+
+def _verdict(shop: Shop, history: Path) -> str:
+    """What the judge says; an exit code that is not 0 is a failure, and its words come with it."""
+    history.chmod(0o444)
+    name = f"{shop.environment['COMPOSE_PROJECT_NAME']}-verdict"
+    mounts = ("--volume", f"{history}:/history:ro")
+    shop.compose("run", "--name", name, *mounts, "verify", "--running", "--history", "/history", seconds=90)
+    said, code = shop.engine("logs", name), shop.engine.inspect(name)["State"]["ExitCode"]
+    shop.engine("rm", name)
+    assert 0 == code, f"verify ended with {code}:\n{said}"
+    return said
+
+
+def _is_contained(shop: Shop) -> None:
+    """What compose.yaml says of every container is what the engine does."""
+    for name, state in states(shop).items():
+        host = state["HostConfig"]
+        assert host["ReadonlyRootfs"], f"{name} can write to its root"
+        assert "root" != (state["Config"]["User"] or "root"), f"{name} runs as root"
+        published = [port for port in (host.get("PortBindings") or {}).values() if port]
+        assert bool(published) == ("gateway" in name), f"{name} publishes {published}"
+    for service in SERVICES:
+        status = shop.in_container(service, "cat", "/proc/1/status")
+        assert "CapEff:\t0000000000000000" in status, f"{service} has capabilities"
+        assert "NoNewPrivs:\t1" in status, f"{service} could gain privileges"
+
+
+def _databases_are_apart(shop: Shop) -> None:
+    """A service's role opens its own database and no other."""
+    for role, database, may in (("orders", "orders", True), ("orders", "users", False), ("users", "products", False)):
+        password = shop.secret(f"{role}_database_password")
+        address = f"postgresql://{role}:{password}@127.0.0.1/{database}"
+        try:
+            shop.in_container("postgres", "psql", "--quiet", "--command", "SELECT 1", address)
+            opened = True
+        except CommandFailed:
+            opened = False
+        assert may == opened, f"{role} {'cannot' if may else 'can'} open the database {database}"
+
+
+def _ended_well(shop: Shop) -> None:
+    codes = {name: state["State"]["ExitCode"] for name, state in states(shop).items()}
+    assert not any(codes.values()), f"containers ended with {codes}"
+
+
+def _show_sizes(engine: Engine, tags: list[str]) -> None:
+    for tag, size in image_sizes(engine, tags).items():
+        print(f"  {size:6.0f} MB  {tag}")
+
+
+@contextmanager
+def step(what: str) -> Iterator[None]:
+    """Say what is done, and how long it took."""
+    began = time.monotonic()
+    print(f"{what} ...", flush=True)
+    yield
+    print(f"{what}: {time.monotonic() - began:.1f} s", flush=True)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.splitlines())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _too_late(*_: object) -> Never:
+    raise TimeoutError(f"It took more than {LONGEST} s.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
