@@ -374,7 +374,7 @@ class BreakerMachine(RuleBasedStateMachine):
     def cancel(self, which: int) -> None:
         changes = len(self.changes)
         permit, _ = self.under_way.pop(which % len(self.under_way))
-        if permit == self.breaker._generation and self.breaker.state is CircuitState.HALF_OPEN:
+        if permit == self.breaker._permit and self.breaker.state is CircuitState.HALF_OPEN:
             self.probes -= 1
         self.breaker.release(permit)
 

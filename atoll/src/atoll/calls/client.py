@@ -6,8 +6,11 @@ The way of a call down the ladder, each rung with one concern:
     → _within_bulkhead     a place among the calls under way
     → _with_retry          again, if that is for us to do and the budget has something left
     → _to_instance         the balancer's choice among instances whose breakers are closed; the outcome told to them
-    → _with_good_status    anything but 2xx is an error; so is an answer from another service
     → _attempt             one request on one connection, in its time
+    → _accept              anything but 2xx is an error; so is an answer from another service
+
+What every call runs through is laid out for that: no task and no timer of its own, four coroutines deep, and
+what stays the same from call to call is looked up once.
 """
 
 import asyncio
@@ -17,7 +20,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, Self, TypedDict, TypeVar, Unpack, cast, overload
+from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
 
 from atoll import context, wire
 from atoll.calls import service_name
@@ -37,20 +40,18 @@ from atoll.calls.errors import (
     upstream_problem,
 )
 from atoll.calls.exchange import Exchange, StreamedExchange, TimedOut, WholeExchange
+from atoll.calls.expiries import Expiries
 from atoll.calls.load_balancer import LoadBalancer
 from atoll.calls.policy import DEFAULT_POLICY, CallPolicy
 from atoll.calls.rechecks import Rechecks
 from atoll.calls.request import CallRequest, Query, build_request
-from atoll.calls.retry import HEADER as CALLER_RETRIES
 from atoll.calls.retry import pause_after
-from atoll.calls.timeouts import HEADER as REMAINING
-from atoll.calls.timeouts import Timeouts, written
+from atoll.calls.timeouts import Timeouts
 from atoll.calls.upstreams import Upstream, Upstreams
 from atoll.clock import Clock, SystemClock
 from atoll.discovery.directory import Directory
 from atoll.http1 import errors as http1
 from atoll.http1.client_connection import ClientConnection
-from atoll.observability.tracing import next_header
 from atoll.problems import Problem
 from atoll.resilience.bulkhead import Bulkhead
 from atoll.resilience.circuit_breaker import Permit, StateChange
@@ -64,8 +65,10 @@ E = TypeVar("E", bound=Exchange)
 DEFAULT_BODY_LIMIT = 16 * 1024 * 1024
 """Bytes of an answer that is read as a whole."""
 
+CREDENTIAL_SECONDS = 1.0
+"""How long a credential that was asked for is sent, before it is asked for again."""
+
 _PROBLEM_LIMIT = 64 * 1024
-_CALLER_RETRIES_LINE = f"{CALLER_RETRIES}: yes\r\n"
 
 
 class CallOptions(TypedDict, total=False):
@@ -93,7 +96,8 @@ class ServiceClient:
     moment.
 
     `policy` has all bounds; `timeouts` and `retry` stand for those two of it. `credential(service)` gives the
-    token that is sent as `Authorization: Bearer …`, unless a call brings a header `Authorization` of its own.
+    token that is sent as `Authorization: Bearer …`, unless a call brings a header `Authorization` of its own; it
+    is asked at most once a second.
     `body_limit` is in bytes, for answers read as a whole. `observers` are told of each attempt, and
     `on_breaker_change` of each change of a breaker.
     """
@@ -119,7 +123,10 @@ class ServiceClient:
         self.policy = replace(policy, timeouts=timeouts or policy.timeouts, retry=retry or policy.retry)
         self.observers = list(observers)
         self._credential = credential
+        self._authorization = ""
+        self._authorization_until = -math.inf
         self._clock = clock or SystemClock()
+        self._monotonic = self._clock.monotonic
         self._chance = chance or random.Random()  # noqa: S311 - jitter is no secret
         self.bulkhead = Bulkhead(self.policy.bulkhead, name=service, clock=self._clock)
         self.retry_budget = RetryBudget(self.policy.retry_budget, clock=self._clock)
@@ -135,6 +142,7 @@ class ServiceClient:
             chance=self._chance,
         )
         self._rechecks = Rechecks(self.upstreams, self._clock, self._chance)
+        self._expiries = Expiries()
         self._expected_name = service.encode("ascii")
         self._body_limit = body_limit
 
@@ -149,6 +157,7 @@ class ServiceClient:
     ) -> None:
         await self._rechecks.close()
         await self.upstreams.close()
+        self._expiries.close()
 
     # Calls with typed answers.
 
@@ -202,7 +211,8 @@ class ServiceClient:
     async def request(self, method: str, path: str, *, body: object = None, **options: Unpack[CallOptions]) -> Response:
         """Any method, and the whole answer as it came."""
         request = self._build(method, path, body, **options)
-        await self._within_bulkhead(request)
+        if not self.bulkhead.try_acquire():
+            await self._within_bulkhead(request)
         try:
             exchange = await self._with_retry(request, self._whole)
         finally:
@@ -219,10 +229,11 @@ class ServiceClient:
         `timeout=Timeouts(total=math.inf)`. Leaving before the end of the body closes the connection.
         """
         request = self._build(method, path, body, **options)
-        await self._within_bulkhead(request)
+        if not self.bulkhead.try_acquire():
+            await self._within_bulkhead(request)
         try:
-            exchange = await self._with_retry(request, StreamedExchange)
-            exchange.expire_in(request.deadline - self._clock.monotonic())
+            exchange = await self._with_retry(request, self._streamed)
+            exchange.expire_in(request.deadline - self._monotonic())
             try:
                 yield StreamedResponse(self, exchange, request.tried[-1])
             finally:
@@ -242,10 +253,13 @@ class ServiceClient:
         retry: RetryPolicy | None = None,
         idempotency_key: str | None = None,
     ) -> CallRequest:
-        timeouts = timeout if isinstance(timeout, Timeouts) else self.policy.timeouts
-        total = timeout if isinstance(timeout, int | float) else timeouts.total
+        timeouts = self.policy.timeouts
+        total, attempt = timeouts.total, timeouts.attempt
+        if timeout is not None:
+            total, attempt = (timeout.total, timeout.attempt) if isinstance(timeout, Timeouts) else (timeout, attempt)
+        now = self._monotonic()
+        deadline = now + total
         caller = context.current.get()
-        deadline = self._clock.monotonic() + total
         if caller is not None and caller.deadline is not None and caller.deadline < deadline:
             deadline = caller.deadline
         return build_request(
@@ -255,24 +269,32 @@ class ServiceClient:
             headers=headers,
             body=body,
             idempotency_key=idempotency_key,
-            authorization=f"Bearer {self._credential(self.service)}" if self._credential else None,
+            authorization=self._authorization if now < self._authorization_until else self._authorize(now),
             deadline=deadline,
-            attempt_timeout=min(timeouts.attempt, total),
+            attempt_timeout=min(attempt, total),
             retry=retry or self.policy.retry,
-            caller_retries=caller is not None and caller.caller_retries,
+            caller=caller,
         )
 
+    def _authorize(self, now: float) -> str:
+        """The line that says who calls; nothing for a client without a credential."""
+        if self._credential is not None:
+            self._authorization = f"Authorization: Bearer {self._credential(self.service)}\r\n"
+        self._authorization_until = now + CREDENTIAL_SECONDS
+        return self._authorization
+
     def _whole(self) -> WholeExchange:
-        return WholeExchange(self._body_limit)
+        return WholeExchange(self._expiries, self._body_limit)
+
+    def _streamed(self) -> StreamedExchange:
+        return StreamedExchange(self._expiries)
 
     # The ladder.
 
     async def _within_bulkhead(self, request: CallRequest) -> None:
-        """Take a place; who called gives it back."""
-        if self.bulkhead.try_acquire():
-            return
+        """Wait for a place; who called gives it back."""
         try:
-            await self.bulkhead.acquire(at_most=request.deadline - self._clock.monotonic())
+            await self.bulkhead.acquire(at_most=request.deadline - self._monotonic())
         except BulkheadFullError as error:
             raise TooManyCalls(str(error), service=self.service) from error
 
@@ -288,7 +310,7 @@ class ServiceClient:
                     request.retry,
                     attempts=error.attempts,
                     repeatable=request.repeatable and not request.caller_retries,
-                    remaining=request.deadline - self._clock.monotonic(),
+                    remaining=request.deadline - self._monotonic(),
                     chance=self._chance,
                 )
                 if pause is None or not self.retry_budget.try_withdraw():
@@ -296,73 +318,69 @@ class ServiceClient:
             await self._clock.sleep(pause)
 
     async def _to_instance(self, request: CallRequest, exchange: E) -> E:
-        upstream, permit = self._choose(request)
+        chosen = self.upstreams.choose(request.tried)
+        if chosen is None:
+            raise self._nobody()
+        upstream, permit = chosen
         request.tried += (upstream,)
-        began = self._clock.monotonic()
+        began = self._monotonic()
         try:
-            await self._with_good_status(request, upstream, exchange, began)
+            await self._attempt(request, upstream, exchange, began)
         except CallError as error:
-            self._ended(request, upstream, permit, exchange.status, began=began, error=error)
+            self._failed(request, chosen, exchange.status, began, error)
             raise
         except BaseException:
             upstream.came_to_nothing(permit)
             raise
-        self._ended(request, upstream, permit, exchange.status, began=began)
+        now = self._monotonic()
+        upstream.answered(permit, now - began, now)
+        if self.observers:
+            self._tell_observers(request, upstream, exchange.status, now - began, None)
         return exchange
 
-    def _choose(self, request: CallRequest) -> tuple[Upstream, Permit]:
-        chosen = self.upstreams.choose(request.tried)
-        if chosen is None:
-            nobody = NotPermitted if self.upstreams.current() else NoInstances
-            raise nobody(service=self.service)
-        return chosen
+    def _nobody(self) -> CallError:
+        return (NotPermitted if self.upstreams.current() else NoInstances)(service=self.service)
 
-    async def _with_good_status(
-        self, request: CallRequest, upstream: Upstream, exchange: Exchange, began: float
-    ) -> None:
+    async def _attempt(self, request: CallRequest, upstream: Upstream, exchange: Exchange, now: float) -> None:
         try:
-            await self._attempt(request, upstream, exchange, began)
-            found = service_name.found_in(exchange.fields)
-            if found is not None and found != self._expected_name:
-                await exchange.close()
-                raise WrongService(found.decode("latin-1"), service=self.service, instance=upstream.instance.id)
-            if not 200 <= exchange.status < 300:
-                raise upstream_problem(
-                    exchange.status,
-                    exchange.fields,
-                    await exchange.rest(_PROBLEM_LIMIT),
-                    service=self.service,
-                    instance=upstream.instance.id,
-                )
+            until = min(now + request.attempt_timeout, request.deadline)
+            if until <= now:
+                raise TimedOut("the time for the call is up", nothing_was_sent=True)
+            connection = upstream.pool.take(careful=not request.repeatable)
+            if connection is None:
+                connection = await self._connection(upstream, until - now)
+                now = self._monotonic()
+            remaining = (until if exchange.ends_with_attempt else request.deadline) - now
+            head = request.head(upstream.authority, remaining)
+            exchange.start(connection, head, request.body, to_head=request.method == "HEAD", seconds=until - now)
+            await exchange.answered()
+            if not 200 <= exchange.status < 300 or service_name.found_in(exchange.fields) != self._expected_name:
+                await self._accept(exchange, upstream)
         except http1.ConnectionFault as fault:
             raise self.translated(fault, upstream) from fault
 
-    async def _attempt(self, request: CallRequest, upstream: Upstream, exchange: Exchange, now: float) -> None:
-        until = min(now + request.attempt_timeout, request.deadline)
-        if until <= now:
-            raise TimedOut("the time for the call is up", nothing_was_sent=True)
-        connection = upstream.pool.take(careful=not request.repeatable)
-        if connection is None:
-            connection = await self._connection(upstream, until - now)
-            now = self._clock.monotonic()
-        remaining = (until if isinstance(exchange, WholeExchange) else request.deadline) - now
-        head = request.head(upstream.authority, _lines_for_attempt(request, remaining))
-        exchange.start(connection, head, request.body, to_head=request.method == "HEAD", seconds=max(0.0, until - now))
-        await exchange.answered()
+    async def _accept(self, exchange: Exchange, upstream: Upstream) -> None:
+        """Raise what the answer comes to, when it is not a good one of the service's own."""
+        found = service_name.found_in(exchange.fields)
+        if found is not None and found != self._expected_name:
+            await exchange.close()
+            raise WrongService(found.decode("latin-1"), service=self.service, instance=upstream.instance.id)
+        if not 200 <= exchange.status < 300:
+            raise upstream_problem(
+                exchange.status,
+                exchange.fields,
+                await exchange.rest(_PROBLEM_LIMIT),
+                service=self.service,
+                instance=upstream.instance.id,
+            )
 
-    def _ended(
-        self,
-        request: CallRequest,
-        upstream: Upstream,
-        permit: Permit,
-        status: int,
-        *,
-        began: float,
-        error: CallError | None = None,
+    def _failed(
+        self, request: CallRequest, chosen: tuple[Upstream, Permit], status: int, began: float, error: CallError
     ) -> None:
-        """Tell everyone who learns from an attempt how it ended."""
-        seconds = self._clock.monotonic() - began
-        if error is None or (isinstance(error, UpstreamProblem) and error.status < 500):
+        """Tell everyone who learns from an attempt that it brought no good answer, and whether that is a failure."""
+        upstream, permit = chosen
+        seconds = self._monotonic() - began
+        if isinstance(error, UpstreamProblem) and error.status < 500:
             upstream.answered(permit, seconds)
         elif isinstance(error, CallTimeout) and (error.nothing_was_sent or seconds < request.attempt_timeout / 2):
             upstream.came_to_nothing(permit)  # it had no fair chance
@@ -378,15 +396,15 @@ class ServiceClient:
         self, request: CallRequest, upstream: Upstream, status: int, seconds: float, error: CallError | None
     ) -> None:
         attempt = Attempt(
-            service=self.service,
-            instance=upstream.instance.id,
-            method=request.method,
-            target=request.target,
-            number=len(request.tried),
-            status=status,
-            seconds=seconds,
-            error=error,
-            traceparent=request.traceparent,
+            self.service,
+            upstream.instance.id,
+            request.method,
+            request.target,
+            len(request.tried),
+            status,
+            seconds,
+            error,
+            request.traceparent,
         )
         for observe in self.observers:
             observe(attempt)
@@ -415,9 +433,8 @@ class ServiceClient:
         return None if into is None else self._decode(response, into)
 
     def _decode(self, response: Response, into: type[T]) -> T:
-        decoder: wire.Decoder[T] = wire.decoder(cast("Any", into))
         try:
-            return decoder.decode(response.body)
+            return wire.decoder(into).decode(response.body)
         except Problem as problem:  # of theirs, not of our caller's
             mistakes = "; ".join(f"{mistake.pointer} {mistake.detail}".lstrip() for mistake in problem.errors)
             raise InvalidAnswer(
@@ -459,17 +476,3 @@ class StreamedResponse:
         if part is None:
             raise StopAsyncIteration
         return part
-
-
-def _lines_for_attempt(request: CallRequest, remaining: float) -> str:
-    """What tells the service of which trace and request this attempt is part, and how long it is waited for."""
-    caller = context.current.get()
-    request.traceparent = next_header(None if caller is None else caller.trace)
-    lines = f"traceparent: {request.traceparent}\r\n"
-    if caller is not None:
-        lines += f"X-Request-Id: {caller.request_id}\r\n"
-    if remaining < math.inf:
-        lines += f"{REMAINING}: {written(remaining)}\r\n"
-    if request.caller_retries or (request.repeatable and request.retry.max_attempts > 1):
-        lines += _CALLER_RETRIES_LINE
-    return lines

@@ -4,7 +4,9 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import AsyncIterable
+from typing import ClassVar
 
+from atoll.calls.expiries import Expiries
 from atoll.http1.client_connection import ClientConnection
 from atoll.http1.errors import ConnectionEnded, ConnectionFault, InvalidAnswer
 from atoll.http1.messages import LAST_CHUNK, Fields, chunk
@@ -25,19 +27,44 @@ class Exchange:
     """Receives one answer, for one task. What it comes to, when not to an answer, is raised where that waits.
 
     Cancelling the task that waits abandons the exchange: its connection closes, and nothing is left behind.
+    Its time limit is one of `expiries`; `limit` is in bytes of the body.
     """
 
-    __slots__ = ("_connection", "_ended", "_fault", "_loop", "_sender", "_timer", "_waiter", "fields", "status")
+    __slots__ = (
+        "_connection",
+        "_ended",
+        "_enough",
+        "_expiries",
+        "_fault",
+        "_limit",
+        "_loop",
+        "_parts",
+        "_patience",
+        "_sender",
+        "_size",
+        "_waiter",
+        "fields",
+        "status",
+    )
 
-    def __init__(self) -> None:
+    ends_with_attempt: ClassVar[bool]
+    """Whether the time for the attempt is that for the whole answer, and not only for its head."""
+
+    def __init__(self, expiries: Expiries, limit: int = HIGH_WATER) -> None:
         self.status = 0
         self.fields: Fields = []
+        self._limit = limit
+        self._size = 0
+        self._parts: deque[bytes] = deque()
         self._loop = asyncio.get_running_loop()
         self._connection: ClientConnection
-        self._timer: asyncio.TimerHandle | None = None
+        self._expiries = expiries
+        self._patience: float
         self._sender: _BodySender | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._fault: BaseException | None = None
+        self._enough = False
+        """Whether there is as much of the answer as `answered` waits for."""
         self._ended = False
 
     def start(
@@ -61,11 +88,14 @@ class Exchange:
     async def answered(self) -> None:
         """Return when there is enough of the answer to go on with; raise what it came to instead."""
         try:
-            while not self._is_enough():
-                await self._wait()
+            while not self._enough:
+                await self._next_word()
+        except asyncio.CancelledError:
+            self.abandon()
+            raise
         finally:
-            if self._ended:
-                await self._sender_stopped()
+            if self._ended and self._sender is not None:
+                await self._sender.stopped()
         if self._fault is not None:
             raise self._fault
 
@@ -76,13 +106,21 @@ class Exchange:
     async def close(self) -> None:
         """Abandon the answer unless it is whole, and return when nothing of the exchange runs any more."""
         self.abandon()
-        await self._sender_stopped()
+        if self._sender is not None:
+            await self._sender.stopped()
 
     def expire_in(self, seconds: float) -> None:
         """Give up `seconds` from now, and not at the moment that was set before."""
-        self._stop_timer()
+        self._patience = seconds
         if seconds < math.inf:
-            self._timer = self._loop.call_later(seconds, self._expire, seconds)
+            self._expiries.set(self, self._loop.time() + seconds)
+        else:
+            self._expiries.clear(self)
+
+    def expire(self) -> None:
+        """The time is up."""
+        self._connection.abandon(self)
+        self.fail(TimedOut(f"no whole answer within {round(self._patience, 2):g} s"))
 
     def abandon(self) -> None:
         """Close the connection unless the answer is whole."""
@@ -94,45 +132,17 @@ class Exchange:
         """The answer will never be whole, because of `fault`; the first one counts."""
         if not self._ended:
             self._fault = fault
-            self._over()
+            self.on_end(False)
 
-    def _is_enough(self) -> bool:
-        return self._ended
-
-    async def _sender_stopped(self) -> None:
-        if self._sender is not None:
-            await self._sender.stopped()
-
-    async def _wait(self) -> None:
-        """Return at the next `_wake`."""
-        self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        except asyncio.CancelledError:
-            self.abandon()
-            raise
-        finally:
-            self._waiter = None
+    def _next_word(self) -> asyncio.Future[None]:
+        """Done at the next `_wake`."""
+        self._waiter = waiter = self._loop.create_future()
+        return waiter
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def _expire(self, seconds: float) -> None:
-        self._connection.abandon(self)
-        self.fail(TimedOut(f"no whole answer within {round(seconds, 2):g} s"))
-
-    def _over(self) -> None:
-        self._ended = True
-        self._stop_timer()
-        if self._sender is not None:
-            self._sender.stop()
-        self._wake()
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     # What the connection calls.
 
@@ -144,7 +154,11 @@ class Exchange:
         raise NotImplementedError
 
     def on_end(self, reusable: bool) -> None:
-        self._over()
+        self._ended = self._enough = True
+        self._expiries.clear(self)
+        if self._sender is not None:
+            self._sender.stop()
+        self._wake()
 
     def on_lost(self, error: ConnectionFault) -> None:
         self.fail(error)
@@ -161,13 +175,9 @@ class Exchange:
 class WholeExchange(Exchange):
     """The answer as a whole, of at most `limit` bytes."""
 
-    __slots__ = ("_limit", "_parts", "_size")
+    __slots__ = ()
 
-    def __init__(self, limit: int) -> None:
-        super().__init__()
-        self._limit = limit
-        self._size = 0
-        self._parts: list[bytes] = []
+    ends_with_attempt = True
 
     @property
     def body(self) -> bytes:
@@ -186,19 +196,20 @@ class WholeExchange(Exchange):
 
 
 class StreamedExchange(Exchange):
-    """The head first, then the body piece by piece, no faster than it is taken."""
+    """The head first, then the body piece by piece, no faster than it is taken: `limit` bytes may wait here."""
 
-    __slots__ = ("_parts", "_size")
+    __slots__ = ()
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._parts: deque[bytes] = deque()
-        self._size = 0
+    ends_with_attempt = False
 
     async def next_part(self) -> bytes | None:
         """The next piece of the body, never empty; None after the last."""
-        while not self._parts and not self._ended:
-            await self._wait()
+        try:
+            while not self._parts and not self._ended:
+                await self._next_word()
+        except asyncio.CancelledError:
+            self.abandon()
+            raise
         if self._parts:
             return self._take()
         if self._fault is not None:
@@ -212,24 +223,22 @@ class StreamedExchange(Exchange):
         await self.close()
         return bytes(parts[:limit])
 
-    def _is_enough(self) -> bool:
-        return self.status != 0 or self._ended
-
     def on_head(self, status: int, fields: Fields) -> None:
         super().on_head(status, fields)
+        self._enough = True
         self._wake()
 
     def on_body(self, data: bytes) -> None:
         self._parts.append(data)
         self._size += len(data)
-        if self._size > HIGH_WATER:
+        if self._size > self._limit:
             self._connection.pause_reading(self)
         self._wake()
 
     def _take(self) -> bytes:
         part = self._parts.popleft()
         self._size -= len(part)
-        if self._size <= HIGH_WATER // 2:
+        if self._size <= self._limit // 2:
             self._connection.resume_reading(self)
         return part
 

@@ -10,6 +10,9 @@ An instance that is avoided because it was slow is so asked again before long.
 
 _LEAST_WEIGHT = 1 / 32
 
+_FREQUENT = -DECAY_SECONDS * math.log(1.0 - _LEAST_WEIGHT)
+"""Seconds; of answers that come more often than that each has the least weight."""
+
 
 class Latency:
     """A moving average of seconds: over the last 5 s, or over the last 32 calls, whichever is shorter.
@@ -26,8 +29,8 @@ class Latency:
 
     def observe(self, seconds: float, now: float) -> None:
         """An answer took so long; `now` is when it ended, in monotonic seconds."""
-        weight = 1.0 - math.exp((self._at - now) / DECAY_SECONDS)
-        weight = max(weight, _LEAST_WEIGHT)
+        since = now - self._at
+        weight = _LEAST_WEIGHT if since < _FREQUENT else 1.0 - math.exp(-since / DECAY_SECONDS)
         self._seconds += (seconds - self._seconds) * weight
         self._at = now
 

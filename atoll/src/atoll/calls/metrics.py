@@ -41,7 +41,7 @@ class CallMetrics:
 
     def observe(self, attempt: Attempt) -> None:
         """Count an attempt."""
-        key = (attempt.service, attempt.method, attempt.outcome)
+        key = (attempt.service, attempt.method, "ok" if attempt.error is None else attempt.outcome)
         durations = self._durations.get(key)
         if durations is None:
             key = (attempt.service, known_method(attempt.method), attempt.outcome)

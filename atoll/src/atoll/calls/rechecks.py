@@ -6,6 +6,7 @@ import random
 
 from atoll.calls import service_name
 from atoll.calls.exchange import TimedOut, WholeExchange
+from atoll.calls.expiries import Expiries
 from atoll.calls.upstreams import Upstream, Upstreams
 from atoll.clock import Clock
 from atoll.http1.errors import ConnectionFault
@@ -37,6 +38,7 @@ class Rechecks:
         self._chance = chance
         self._expected_name = upstreams.service.encode("ascii")
         self._silent: set[Upstream] = set()
+        self._expiries = Expiries()
         self._task: asyncio.Task[None] | None = None
 
     def look(self) -> None:
@@ -50,6 +52,7 @@ class Rechecks:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._expiries.close()
 
     async def _look(self) -> None:
         while self._out():
@@ -79,7 +82,7 @@ class Rechecks:
         try:
             async with asyncio.timeout(PATIENCE):
                 connection = upstream.pool.take() or await upstream.pool.acquire()
-                exchange = WholeExchange(_BODY_LIMIT)
+                exchange = WholeExchange(self._expiries, _BODY_LIMIT)
                 exchange.start(connection, head, None, to_head=False, seconds=PATIENCE)
                 await exchange.answered()
         except (ConnectionFault, TimedOut, TimeoutError):

@@ -30,7 +30,7 @@ log = get_logger()
 class Upstream:
     """An instance, our connections to it, and what we know of it."""
 
-    __slots__ = ("_clock", "authority", "breaker", "instance", "latency", "lost", "pool")
+    __slots__ = ("_monotonic", "authority", "breaker", "instance", "latency", "lost", "pool")
 
     def __init__(self, instance: ServiceInstance, pool: ConnectionPool, breaker: CircuitBreaker, clock: Clock) -> None:
         self.instance = instance
@@ -41,7 +41,7 @@ class Upstream:
         """Somebody else answers there: it is asked nothing more, alone or not."""
         self.authority = instance.url.removeprefix("http://")
         """What the Host header says."""
-        self._clock = clock
+        self._monotonic = clock.monotonic
 
     def __repr__(self) -> str:
         lost = "lost, " if self.lost else ""
@@ -50,7 +50,7 @@ class Upstream:
     @property
     def in_flight(self) -> int:
         """Calls that hold a connection, or wait for one."""
-        return self.pool.in_use + self.pool.connecting + self.pool.waiting
+        return self.pool.in_flight
 
     @property
     def ejected(self) -> bool:
@@ -68,19 +68,21 @@ class Upstream:
         One that has not answered yet counts a second for each call in flight, so that the first call finds
         out before others follow (Finagle's peak EWMA has such a penalty too).
         """
-        latency = self.latency.at(self._clock.monotonic())
-        in_flight = self.in_flight
+        latency = self.latency.at(self._monotonic())
+        in_flight = self.pool.in_flight
         return latency * (in_flight + 1) if latency else float(in_flight)
 
-    def answered(self, permit: Permit, seconds: float) -> None:
-        """A call went well, or failed through no fault of the instance's."""
-        self.latency.observe(seconds, self._clock.monotonic())
-        self.breaker.record(permit, failed=False, seconds=seconds)
+    def answered(self, permit: Permit, seconds: float, now: float | None = None) -> None:
+        """A call went well, or failed through no fault of the instance's; `now`, if you have just asked the clock."""
+        now = self._monotonic() if now is None else now
+        self.latency.observe(seconds, now)
+        self.breaker.record(permit, failed=False, seconds=seconds, now=now)
 
     def failed(self, permit: Permit, seconds: float, *, penalty: float) -> None:
         """A call failed. For the choice of instances it took `penalty` seconds: quick failures must not attract."""
-        self.latency.observe(max(seconds, penalty), self._clock.monotonic())
-        self.breaker.record(permit, failed=True, seconds=seconds)
+        now = self._monotonic()
+        self.latency.observe(max(seconds, penalty), now)
+        self.breaker.record(permit, failed=True, seconds=seconds, now=now)
 
     def came_to_nothing(self, permit: Permit) -> None:
         """A call ended in a way that says nothing of the instance, such as a cancellation."""
@@ -150,7 +152,7 @@ class Upstreams:
             candidates = [upstream for upstream in candidates if upstream not in tried] or candidates
         if not candidates:
             return None
-        chosen = self._balancer.choose(candidates)
+        chosen = candidates[0] if len(candidates) == 1 else self._balancer.choose(candidates)
         permit = chosen.breaker.try_acquire()
         return None if permit is None else (chosen, permit)
 

@@ -140,11 +140,13 @@ class CircuitBreaker:
         self._on_change = on_change
         self._clock = clock or SystemClock()
         self._chance = chance or random.Random()  # noqa: S311 - jitter is no secret
+        self._slow_call_duration = policy.slow_call_duration
         self._window = policy.window()
         self._failures_in_row = 0
         self._opened_in_row = 0
         self._probes = 0
-        self._generation = 1
+        self._permit = Permit(1)
+        """The one that is given out now: another one in each state, so that what is late is known by it."""
 
     # Asking.
 
@@ -176,14 +178,14 @@ class CircuitBreaker:
     def try_acquire(self) -> Permit | None:
         """Permission for one call, or None."""
         if self.state is CircuitState.CLOSED:
-            return Permit(self._generation)
+            return self._permit
         if not self.permits:
             return None
         if self.state is CircuitState.OPEN:
             self._go(CircuitState.HALF_OPEN, "its time is over")
         if self.state is CircuitState.HALF_OPEN:
             self._probes += 1
-        return Permit(self._generation)
+        return self._permit
 
     def acquire(self) -> Permit:
         """Permission for one call; raises `CallNotPermittedError`."""
@@ -198,12 +200,14 @@ class CircuitBreaker:
         words = f"the circuit breaker{f' of {self.name}' if self.name else ''} is {self.state.replace('_', '-')}"
         return CallNotPermittedError(words, name=self.name, retry_after=max(0.0, wait))
 
-    def record(self, permit: Permit, *, failed: bool, seconds: float = 0.0) -> None:
-        """The call has ended, after so many seconds."""
-        if permit != self._generation or self.state is CircuitState.DISABLED:
+    def record(self, permit: Permit, *, failed: bool, seconds: float = 0.0, now: float | None = None) -> None:
+        """The call has ended, after so many seconds; `now`, if you have just asked the clock."""
+        if permit != self._permit or self.state is CircuitState.DISABLED:
             return
-        slow = seconds >= self.policy.slow_call_duration
-        self._window.record(self._clock.monotonic(), failed=failed, slow=slow)
+        window = self._window
+        window.record(
+            self._clock.monotonic() if now is None else now, failed=failed, slow=seconds >= self._slow_call_duration
+        )
         if self.state is CircuitState.HALF_OPEN:
             self._judge_probes()
         elif failed:
@@ -211,12 +215,12 @@ class CircuitBreaker:
             self._judge()
         else:
             self._failures_in_row = 0
-            if self._window.failures or self._window.slow_calls:
+            if window.failures or window.slow_calls:
                 self._judge()
 
     def release(self, permit: Permit) -> None:
         """The call came to nothing that would say anything about the callee."""
-        if permit == self._generation and self.state is CircuitState.HALF_OPEN:
+        if permit == self._permit and self.state is CircuitState.HALF_OPEN:
             self._probes -= 1
 
     @asynccontextmanager
@@ -311,7 +315,7 @@ class CircuitBreaker:
     def _go(self, state: CircuitState, reason: str, open_for: float = 0.0) -> None:
         change = StateChange(self.name, self.state, state, reason, open_for)
         self.state = state
-        self._generation += 1
+        self._permit = Permit(self._permit + 1)
         self._failures_in_row = self._probes = 0
         # probes are judged by their number, so they have a window of their own that no time empties
         probing = state is CircuitState.HALF_OPEN

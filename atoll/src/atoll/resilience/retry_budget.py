@@ -1,5 +1,6 @@
 """How many retries all calls together may make, so that retries cannot become the load that keeps a service down."""
 
+import math
 from dataclasses import dataclass
 
 from atoll.clock import Clock, SystemClock
@@ -35,30 +36,46 @@ class RetryBudget:
     Share one between everything that calls the same service. Each step takes constant time.
     """
 
-    __slots__ = ("_balance", "_clock", "_reserve", "_slot", "_slot_seconds", "_slots", "policy", "refused")
+    __slots__ = (
+        "_balance",
+        "_monotonic",
+        "_ratio",
+        "_reserve",
+        "_slot",
+        "_slot_ends",
+        "_slot_seconds",
+        "_slots",
+        "policy",
+        "refused",
+    )
 
     def __init__(self, policy: RetryBudgetPolicy = DEFAULT_RETRY_BUDGET, *, clock: Clock | None = None) -> None:
         self.policy = policy
         self.refused = 0
         """How many retries there was no token for so far; never goes back."""
-        self._clock = clock or SystemClock()
+        self._monotonic = (clock or SystemClock()).monotonic
+        self._ratio = policy.ratio
         self._reserve = policy.min_per_second * policy.window
         self._slots = [0.0] * _SLOTS
         self._slot_seconds = policy.window / _SLOTS
-        self._slot = self._slot_now()
         self._balance = 0.0
+        self._slot = 0
+        self._slot_ends = -math.inf
 
     def deposit(self) -> None:
         """A call begins."""
-        self._forget_old()
-        self._add(self.policy.ratio)
+        if self._monotonic() >= self._slot_ends:
+            self._forget_old()
+        self._slots[self._slot % _SLOTS] += self._ratio
+        self._balance += self._ratio
 
     def try_withdraw(self) -> bool:
         """Whether a retry may be made; it is counted as made."""
         if self.balance < 1.0:
             self.refused += 1
             return False
-        self._add(-1.0)
+        self._slots[self._slot % _SLOTS] -= 1.0
+        self._balance -= 1.0
         return True
 
     @property
@@ -67,21 +84,15 @@ class RetryBudget:
         self._forget_old()
         return round(self._reserve + self._balance, 6)  # so that five fifths are one
 
-    def _add(self, tokens: float) -> None:
-        self._slots[self._slot % _SLOTS] += tokens
-        self._balance += tokens
-
     def _forget_old(self) -> None:
-        now = self._slot_now()
+        now = int(self._monotonic() // self._slot_seconds)
+        self._slot_ends = (now + 1) * self._slot_seconds
         if now == self._slot:
             return
         for slot in range(self._slot + 1, min(now, self._slot + _SLOTS) + 1):
             self._slots[slot % _SLOTS] = 0.0
         self._slot = now
         self._balance = sum(self._slots)  # anew, so that no rounding gathers
-
-    def _slot_now(self) -> int:
-        return int(self._clock.monotonic() // self._slot_seconds)
 
     def __repr__(self) -> str:
         return f"<RetryBudget {self.balance:.1f} retries left>"

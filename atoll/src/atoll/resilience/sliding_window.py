@@ -56,18 +56,18 @@ class CountWindow:
 class TimeWindow:
     """The calls of the last `seconds`, in a bucket for each second: the second that has begun, and those before."""
 
-    __slots__ = ("_buckets", "_second", "calls", "failures", "slow_calls")
+    __slots__ = ("_bucket", "_buckets", "_second", "calls", "failures", "slow_calls")
 
     def __init__(self, seconds: int) -> None:
         self._buckets = [[0, 0, 0] for _ in range(seconds)]
+        self._bucket = self._buckets[0]
         self._second = 0
         self.calls = self.failures = self.slow_calls = 0
 
     def record(self, now: float, *, failed: bool, slow: bool) -> None:
-        second = int(now)
-        if second != self._second:
+        if not 0.0 <= now - self._second < 1.0:
             self.forget_old(now)
-        bucket = self._buckets[second % len(self._buckets)]
+        bucket = self._bucket
         bucket[0] += 1
         self.calls += 1
         if failed:
@@ -83,10 +83,11 @@ class TimeWindow:
         for gone in range(self._second + 1, self._second + passed + 1):
             self._empty(self._buckets[gone % len(self._buckets)])
         self._second = second
+        self._bucket = self._buckets[second % len(self._buckets)]
 
     def clear(self) -> None:
-        self._buckets = [[0, 0, 0] for _ in self._buckets]
-        self.calls = self.failures = self.slow_calls = 0
+        for bucket in self._buckets:
+            self._empty(bucket)
 
     def _empty(self, bucket: list[int]) -> None:
         calls, failures, slow_calls = bucket

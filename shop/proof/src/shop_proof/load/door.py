@@ -6,6 +6,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from atoll.calls.exchange import WholeExchange
+from atoll.calls.expiries import Expiries
 from atoll.http1.errors import ConnectionFault
 from atoll.http1.messages import Fields, find
 from atoll.http1.pool import ConnectionPool
@@ -59,6 +60,7 @@ class Door:
         self._authority = parts.netloc
         self._pool = ConnectionPool(host, parts.port or 80, max_connections=connections)
         self._recorder = recorder
+        self._expiries = Expiries()
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,6 +69,7 @@ class Door:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self._pool.close()
+        self._expiries.close()
 
     async def ask(self, ask: Ask) -> Reply:
         """The answer, whatever its status; raises `NoAnswer`."""
@@ -88,7 +91,7 @@ class Door:
         return reply
 
     async def _exchange(self, ask: Ask) -> Reply:
-        exchange = WholeExchange(_BODY_LIMIT)
+        exchange = WholeExchange(self._expiries, _BODY_LIMIT)
         try:
             connection = await self._pool.acquire()
             exchange.start(connection, self._head(ask), ask.body or None, to_head=False, seconds=PATIENCE)
