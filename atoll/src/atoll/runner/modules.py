@@ -18,9 +18,10 @@ def can_be_imported(module: str) -> bool:
 
 
 def _find(module: str) -> ModuleSpec | None:
-    parent, _, _ = module.rpartition(".")
+    """Looked for by the last part of its name: by the whole one, Python wants the packages above to be imported."""
+    parent, _, name = module.rpartition(".")
     path: list[str] | None = ["", *sys.path]
     if parent:
         package = _find(parent)
         path = None if package is None else package.submodule_search_locations
-    return None if path is None else PathFinder.find_spec(module, list(path))
+    return None if path is None else PathFinder.find_spec(name, list(path))
