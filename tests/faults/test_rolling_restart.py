@@ -54,4 +54,4 @@ async def test_a_rolling_restart_loses_no_request(tmp_path: Path) -> None:
         assert {answer for answer in answers if answer not in {"200", "201"}} == set()
         assert len(answers) > 100
         assert printed.count("is up again") == 2 * len(SCALED) + 1
-        assert len(pids & set(shop.system.pids())) == 1  # the gateway's
+        assert len(pids & set(shop.system.pids())) == 2  # the gateway's and the broker's

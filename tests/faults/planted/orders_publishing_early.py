@@ -1,6 +1,6 @@
-"""orders, which sends its events as soon as they are known, although the commit may never come.
+"""orders, which sends its events as soon as they are known, and commits when they are sent.
 
-Commits take 20 ms longer, as on a slow disk: the window that a kill has to meet is open for that long.
+It dies once between the two.
 """
 
 import asyncio
@@ -9,38 +9,46 @@ import runpy
 import time
 from typing import Any
 
+from tests.faults.planted import dying
+
 from atoll.events import Event, Message, Outbox, open_broker
 from atoll.events.envelope import encode
 from atoll.storage import Transaction
 from atoll.storage.sqlite.writing import WritingConnection
 
-SLOW_COMMIT = 0.02
+BEFORE = 20
+"""Events that are sent before it dies."""
 
 add, commit = Outbox.add, WritingConnection.commit
-broker = open_broker(os.environ.get("VALKEY_URL", "unix:///nowhere"))
-sending: set[asyncio.Task[object]] = set()
+tasks: list[asyncio.Task[None]] = []
+under_way: set[str] = set()
 
 
-async def send(message: Message) -> None:
-    if broker._server._client is None:
-        broker._server.open()
-    await broker.publish([message])
+async def send(message: Message, event_id: str) -> None:
+    try:
+        async with open_broker(os.environ["VALKEY_URL"]) as broker:
+            await broker.publish([message])
+        if len(tasks) > BEFORE:
+            dying.die_once()
+    finally:
+        under_way.discard(event_id)
 
 
-async def publish_and_add(self: Outbox, tx: Transaction, event: Event[Any]) -> None:
-    task = asyncio.get_running_loop().create_task(send(Message(event.type, encode(event))))
-    sending.add(task)
-    task.add_done_callback(sending.discard)
+async def send_and_add(self: Outbox, tx: Transaction, event: Event[Any]) -> None:
+    under_way.add(event.id)
+    message = Message(event.type, encode(event))
+    tasks.append(asyncio.get_running_loop().create_task(send(message, event.id)))
     await add(self, tx, event)
 
 
-def commit_slowly(self: WritingConnection) -> None:
-    time.sleep(SLOW_COMMIT)
+def commit_what_is_sent(self: WritingConnection) -> None:
+    while under_way:
+        time.sleep(0.001)  # in the thread of commits
     commit(self)
 
 
-Outbox.add = publish_and_add  # type: ignore[method-assign]  # the bug
-WritingConnection.commit = commit_slowly  # type: ignore[method-assign]  # what shows it
+Outbox.add = send_and_add  # type: ignore[method-assign]  # the bug
+WritingConnection.commit = commit_what_is_sent  # type: ignore[method-assign]  # the bug
 
 if __name__ == "__main__":
     runpy.run_module("shop_orders", run_name="__main__")
