@@ -1,4 +1,5 @@
-"""The whole shop in one process: every service as it is, on a socket and a file of its own, and the public door."""
+"""The whole shop in one process: every service as it is, on a socket and a file of its own, a broker in memory, and the
+public door."""
 
 import secrets
 import tomllib
@@ -15,6 +16,7 @@ import shop_orders.app
 import shop_products.app
 import shop_users.app
 from atoll.clock import SystemClock
+from atoll.events import Broker, MemoryBroker
 from atoll.gateway.app import create_gateway
 from atoll.gateway.settings import GatewaySettings, RouteSettings
 from atoll.identity.service_credential import ServiceCredential
@@ -137,9 +139,10 @@ async def one_process_shop(folder: Path) -> AsyncIterator[OneProcessShop]:
             return bound
 
         await start(create_registry(RegistrySettings(port=0), check=_answers_on_this_machine))
-        await start(_program(_users(folder)))
-        await start(_program(_products(folder, urls)))
-        await start(_program(_orders(folder, urls)))
+        broker = MemoryBroker()
+        await start(_program(_users(folder, broker)))
+        await start(_program(_products(folder, urls, broker)))
+        await start(_program(_orders(folder, urls, broker)))
         door = await start(_gateway(urls))
         urls |= {"door": _url(door["port"]), "gateway": _url(door["ops_port"])}
         yield OneProcessShop(services, urls, await running.enter_async_context(httpx2.AsyncClient(timeout=30)))
@@ -153,25 +156,27 @@ def _url(address: Address) -> str:
     return f"http://{address.host}:{address.port}"
 
 
-def _users(folder: Path) -> Service:
+def _users(folder: Path, broker: Broker) -> Service:
     return shop_users.app.create_app(
         UsersSettings(
             database_url=f"sqlite:///{folder}/users.db", admin_email=ADMIN_EMAIL, admin_password=Secret(PASSWORD)
-        )
+        ),
+        broker=broker,
     )
 
 
-def _products(folder: Path, urls: Mapping[str, str]) -> Service:
+def _products(folder: Path, urls: Mapping[str, str], broker: Broker) -> Service:
     return shop_products.app.create_app(
-        ProductsSettings(database_url=f"sqlite:///{folder}/products.db", users_url=urls["users"])
+        ProductsSettings(database_url=f"sqlite:///{folder}/products.db", users_url=urls["users"]), broker=broker
     )
 
 
-def _orders(folder: Path, urls: Mapping[str, str]) -> Service:
+def _orders(folder: Path, urls: Mapping[str, str], broker: Broker) -> Service:
     return shop_orders.app.create_app(
         OrdersSettings(
             database_url=f"sqlite:///{folder}/orders.db", users_url=urls["users"], products_url=urls["products"]
-        )
+        ),
+        broker=broker,
     )
 
 

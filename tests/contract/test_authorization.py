@@ -47,7 +47,6 @@ products  PATCH   /products/{product_id}/stock           401      403      403  
 products  POST    /reservations                          401      403      403      403      201
 products  GET     /reservations/{order_id}               401      403      403      403      200
 products  DELETE  /reservations/{order_id}               401      403      403      403      204
-products  POST    /settlements                           401      403      403      403      200
 
 orders    POST    /orders                                401      201      201      201      403
 orders    GET     /orders                                401      200      200      200      200

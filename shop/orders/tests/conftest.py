@@ -8,15 +8,20 @@ from typing import TypeAlias
 
 import httpx2
 import pytest
+from msgspec import UNSET
 
+from atoll import wire
 from atoll.calls import NoInstances
+from atoll.events import Event, EventSource, MemoryBroker, Message
+from atoll.events.envelope import read_envelope
 from atoll.service import Service
 from atoll.storage import open_database
 from atoll.testing.callers import Callers
 from atoll.testing.clock import ManualClock
+from shop_contracts.events import INVENTORY_UPDATED, InventoryUpdated, StockOutcome
 from shop_contracts.items import Item
 from shop_contracts.money import Money
-from shop_contracts.products import Reservation, ReservedLine
+from shop_contracts.products import Reservation, ReservationState, ReservedLine
 from shop_orders.app import create_app
 from shop_orders.domain import InsufficientStock, ProductNotFound, ProductsUnavailable
 from shop_orders.ports import ItemsDiffer, ReservationReleased
@@ -26,22 +31,23 @@ from shop_orders.settings import OrdersSettings
 class Shelf:
     """Products as orders knows it, in memory: stock by product id, and the reservations made of it.
 
-    Everything costs 19.90. What the test sets: while `away` nothing can be reserved, while `deaf` it can't be told
-    anything, nor of `failing_releases` at any time; `dies_after_reserving` lets orders' next attempt die between its
-    reservation and its commit.
+    Everything costs 19.90. What the test sets: while `away` nothing can be asked, while `deaf` events do not reach
+    it; `dies_after_reserving` lets orders' next attempt die between its reservation and its commit.
     """
 
-    def __init__(self, clock: ManualClock) -> None:
+    def __init__(self, clock: ManualClock, broker: MemoryBroker) -> None:
         self._clock = clock
+        self._broker = broker
+        self._events = EventSource("products", clock=clock)
+        self._hears = asyncio.Event()
+        self._hears.set()
         self.stock = {"lamp": 10, "chair": 3}
         self.reservations: dict[str, Reservation] = {}
         self.settled: set[str] = set()
         self.released: list[str] = []
+        self.heard: list[Event[wire.Raw]] = []
         self.reserve_calls = 0
-        self.settle_calls = 0
         self.away = False
-        self.deaf = False
-        self.failing_releases: set[str] = set()
         self.dies_after_reserving = False
         self.hold_for = timedelta(minutes=10)
 
@@ -62,21 +68,57 @@ class Shelf:
             raise RuntimeError("the process dies here")
         return hold
 
-    async def settle(self, order_ids: Sequence[str]) -> frozenset[str]:
-        self.settle_calls += 1
+    async def state_of(self, order_id: str) -> ReservationState | None:
         await asyncio.sleep(0)
-        if self.deaf:
+        if self.away:
             raise NoInstances(service="products")
-        held = {order_id for order_id in order_ids if order_id in self.reservations} - {*self.released}
-        self.settled |= held
-        return frozenset(held)
+        if order_id in self.released:
+            return "released"
+        if order_id in self.settled:
+            return "settled"
+        return "held" if order_id in self.reservations else None
 
-    async def release(self, order_id: str) -> None:
-        await asyncio.sleep(0)
-        if self.deaf or order_id in self.failing_releases:
-            raise NoInstances(service="products")
-        if order_id not in self.released:
-            self.released.append(order_id)
+    @property
+    def deaf(self) -> bool:
+        return not self._hears.is_set()
+
+    @deaf.setter
+    def deaf(self, is_deaf: bool) -> None:
+        (self._hears.clear if is_deaf else self._hears.set)()
+
+    async def listen(self) -> None:
+        """Act on the events of orders, until cancelled."""
+        subscription = self._broker.subscribe("products", ["order.created", "order.cancelled"], consumer="shelf")
+        while True:
+            await self._hears.wait()
+            deliveries = await subscription.read(100, wait=0.05)
+            await self._hears.wait()
+            for delivery in deliveries:
+                await self._act(read_envelope(delivery.body))
+            await subscription.acknowledge(deliveries)
+
+    async def tell(self, order_id: str, status: StockOutcome, reason: str = "") -> None:
+        """Say whether an order has its stock."""
+        data = InventoryUpdated(order_id=order_id, status=status, reason=reason or UNSET)
+        event = self._events.event(INVENTORY_UPDATED, subject=order_id, sequence=1, data=data)
+        await self._broker.publish([Message(event.type, wire.encode(event))])
+
+    async def _act(self, event: Event[wire.Raw]) -> None:
+        self.heard.append(event)
+        order_id = event.subject
+        if event.type == "order.cancelled":
+            self._release(order_id)
+        elif order_id in self.reservations and order_id not in self.released:
+            self.settled.add(order_id)
+            await self.tell(order_id, "confirmed")
+        else:
+            await self.tell(order_id, "rejected", "Nothing is held for it.")
+
+    def _release(self, order_id: str) -> None:
+        if order_id in self.released:
+            return
+        self.released.append(order_id)
+        if order_id in self.reservations:
             for line in self.reservations[order_id].items:
                 self.stock[line.product_id] += line.quantity
 
@@ -146,19 +188,32 @@ def callers(clock: ManualClock) -> Callers:
 
 
 @pytest.fixture
-def shelf(clock: ManualClock) -> Shelf:
-    return Shelf(clock)
+async def broker(clock: ManualClock) -> AsyncIterator[MemoryBroker]:
+    async with MemoryBroker(clock) as broker:
+        yield broker
 
 
 @pytest.fixture
-def new_service(clock: ManualClock, callers: Callers, shelf: Shelf, database_url: str) -> NewService:
+async def shelf(clock: ManualClock, broker: MemoryBroker) -> AsyncIterator[Shelf]:
+    shelf = Shelf(clock, broker)
+    listening = asyncio.create_task(shelf.listen())
+    yield shelf
+    listening.cancel()
+    await asyncio.wait([listening])
+
+
+@pytest.fixture
+def new_service(
+    clock: ManualClock, callers: Callers, broker: MemoryBroker, shelf: Shelf, database_url: str
+) -> NewService:
     """Makes the service on the same database each time."""
 
     def new_service() -> Service:
         return create_app(
-            OrdersSettings(),
+            OrdersSettings(port=0),
             clock=clock,
             database=open_database(database_url),
+            broker=broker,
             authenticator=callers.authenticator("orders"),
             products=shelf,
         )

@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from atoll.events import MemoryBroker
 from atoll.testing.callers import Callers
 from atoll.testing.crashing_database import CrashPoint, crash_points
 from atoll.testing.service_process import service_process
@@ -33,10 +34,17 @@ def callers() -> Callers:
 
 
 @pytest.fixture
-async def products(tmp_path: Path, callers: Callers) -> AsyncIterator[httpx2.AsyncClient]:
+def broker() -> MemoryBroker:
+    """The process that dies has none: what it says waits for the next start."""
+    return MemoryBroker()
+
+
+@pytest.fixture
+async def products(tmp_path: Path, callers: Callers, broker: MemoryBroker) -> AsyncIterator[httpx2.AsyncClient]:
     """An administrator's client of the products service, which does not die."""
     service = products_app.create_app(
         ProductsSettings(database_url=f"sqlite:///{tmp_path}/products.db"),
+        broker=broker,
         authenticator=callers.authenticator("products"),
     )
     async with serving(service) as url, httpx2.AsyncClient(base_url=url, headers=callers.admin()) as admin:
@@ -45,7 +53,7 @@ async def products(tmp_path: Path, callers: Callers) -> AsyncIterator[httpx2.Asy
 
 @pytest.mark.parametrize("point", crash_points(statements=3), ids=str)
 async def test_an_order_is_placed_once_and_its_stock_taken_once(
-    tmp_path: Path, callers: Callers, products: httpx2.AsyncClient, point: CrashPoint
+    tmp_path: Path, callers: Callers, broker: MemoryBroker, products: httpx2.AsyncClient, point: CrashPoint
 ) -> None:
     lamp = (await products.post("/products", json=LAMP)).json()
     wanted = {"items": [{"productId": lamp["id"], "quantity": 3}]}
@@ -61,7 +69,9 @@ async def test_an_order_is_placed_once_and_its_stock_taken_once(
         assert -signal.SIGKILL == (await process.ended()).code
 
     orders = orders_app.create_app(
-        OrdersSettings(database_url=file, products_url=url), authenticator=callers.authenticator("orders")
+        OrdersSettings(database_url=file, products_url=url),
+        broker=broker,
+        authenticator=callers.authenticator("orders"),
     )
     async with orders.running():
         transport = httpx2.ASGITransport(app=orders.app)

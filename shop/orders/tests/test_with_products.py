@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import httpx2
 import pytest
 
+from atoll.events import MemoryBroker
 from atoll.storage import open_database
 from atoll.testing.callers import Callers
 from atoll.testing.serving import serving
@@ -27,14 +28,16 @@ class Shop(NamedTuple):
 
 @pytest.fixture
 async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    callers = Callers()
+    callers, broker = Callers(), MemoryBroker()
     products = products_app.create_app(
         ProductsSettings(database_url=f"sqlite:///{tmp_path}/products.db"),
+        broker=broker,
         authenticator=callers.authenticator("products"),
     )
     async with serving(products) as products_url:
         orders = orders_app.create_app(
             OrdersSettings(database_url=f"sqlite:///{tmp_path}/orders.db", products_url=products_url),
+            broker=broker,
             authenticator=callers.authenticator("orders"),
         )
         async with (
@@ -141,6 +144,7 @@ async def test_without_products_the_buyer_is_asked_to_come_again(tmp_path: Path)
     callers = Callers()
     orders = orders_app.create_app(
         OrdersSettings(database_url=f"sqlite:///{tmp_path}/orders.db", products_url="http://127.0.0.1:1"),
+        broker=MemoryBroker(),
         authenticator=callers.authenticator("orders"),
     )
     async with (

@@ -1,22 +1,28 @@
 """The products service in this process: on each engine, a clock that stands still, and real tokens."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import httpx2
 import pytest
 
+from atoll import wire
 from atoll.calls.errors import NoInstances
 from atoll.clock import Clock
+from atoll.events import Event, EventSource, EventType, MemoryBroker, Message
+from atoll.events.envelope import read_envelope
 from atoll.storage import Database, Row, open_database
 from atoll.testing.callers import Callers
 from atoll.testing.clock import ManualClock
+from shop_contracts.events import INVENTORY_UPDATED, ORDER_CANCELLED, ORDER_CREATED, OrderNamed
 from shop_products.app import create_app
 from shop_products.settings import ProductsSettings
 
-JOBS = 3
-"""Sweeping, keeping the right to do so, and forgetting: all sleep when they have done their work."""
+JOBS = 7
+"""Sweeping, keeping the right to do so, forgetting answers and events, sending events, trying again those that failed,
+and watching them: all sleep when they have done their work."""
 
 PassTime: TypeAlias = Callable[[float], Awaitable[None]]
 
@@ -32,6 +38,41 @@ class KnownOrders:
         if self.away:
             raise NoInstances(service="orders")
         return order_id in self.existing
+
+
+class OrdersTold:
+    """Orders, as the events that it sends, and what products answers to them."""
+
+    def __init__(self, broker: MemoryBroker, clock: Clock) -> None:
+        self._broker = broker
+        self._events = EventSource("orders", clock=clock)
+        self._answers = broker.subscribe("orders", ["inventory.updated"], consumer="orders")
+
+    def event(self, type_: EventType[Any], order_id: str) -> Event[OrderNamed]:
+        """An event of an order, with no more data than products reads."""
+        named = type_.read_as(OrderNamed)
+        return self._events.event(named, subject=order_id, sequence=1, data=OrderNamed(order_id=order_id))
+
+    async def send(self, *events: Event[OrderNamed]) -> None:
+        """Return when products has acted on all of them."""
+        await self._broker.publish([Message(event.type, wire.encode(event)) for event in events])
+
+    async def created(self, *order_ids: str) -> None:
+        await self.send(*(self.event(ORDER_CREATED, order_id) for order_id in order_ids))
+
+    async def cancelled(self, *order_ids: str) -> None:
+        await self.send(*(self.event(ORDER_CANCELLED, order_id) for order_id in order_ids))
+
+    async def answers(self, count: int) -> list[tuple[str, str]]:
+        """Order and status of the next answers, in the order in which they came."""
+        found: list[tuple[str, str]] = []
+        async with asyncio.timeout(10):
+            while len(found) < count:
+                deliveries = await self._answers.read(count - len(found), wait=1)
+                await self._answers.acknowledge(deliveries)
+                updates = [INVENTORY_UPDATED.read(read_envelope(delivery.body)) for delivery in deliveries]
+                found += [(update.subject, update.data.status) for update in updates]
+        return found
 
 
 class Ledger:
@@ -73,19 +114,26 @@ def database(database_url: str) -> Database:
 
 
 @pytest.fixture
+async def broker(clock: ManualClock) -> AsyncIterator[MemoryBroker]:
+    async with MemoryBroker(clock) as broker:
+        yield broker
+
+
+@pytest.fixture
 def orders() -> KnownOrders:
     return KnownOrders()
 
 
 @pytest.fixture
 async def running(
-    clock: ManualClock, callers: Callers, database: Database, orders: KnownOrders
+    clock: ManualClock, callers: Callers, database: Database, broker: MemoryBroker, orders: KnownOrders
 ) -> AsyncIterator[httpx2.ASGITransport]:
     """The way into the running service."""
     service = create_app(
-        ProductsSettings(),
+        ProductsSettings(port=0),
         clock=clock,
         database=database,
+        broker=broker,
         authenticator=callers.authenticator("products"),
         orders=orders,
     )
@@ -128,6 +176,12 @@ def pass_time(clock: ManualClock, running: httpx2.ASGITransport) -> PassTime:
         await clock.wait_for_sleepers(JOBS)
 
     return pass_time
+
+
+@pytest.fixture
+def orders_told(broker: MemoryBroker, clock: Clock, running: httpx2.ASGITransport) -> OrdersTold:
+    """What the running service hears of orders, and answers."""
+    return OrdersTold(broker, clock)
 
 
 @pytest.fixture

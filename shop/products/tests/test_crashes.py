@@ -59,7 +59,7 @@ async def die_in(file: str, admins: Callers, point: CrashPoint, send: Send) -> N
         assert -signal.SIGKILL == (await process.ended()).code
 
 
-@pytest.mark.parametrize("point", crash_points(statements=5), ids=str)
+@pytest.mark.parametrize("point", crash_points(statements=7), ids=str)
 async def test_products_are_added_once(file: str, admins: Callers, point: CrashPoint) -> None:
     def add(admin: httpx2.AsyncClient) -> Awaitable[httpx2.Response]:
         return admin.post("/products", json=LAMPS, headers=KEY)

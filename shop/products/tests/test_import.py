@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from atoll.clock import Clock
+from atoll.events import Outbox
 from atoll.ids import uuid7
 from atoll.storage import Database
 from atoll.testing.callers import Callers
@@ -209,7 +210,10 @@ async def test_a_real_export_is_taken_whole(import_file: Import, anyone: httpx2.
 
 
 async def test_memory_does_not_grow_with_the_file(admin: httpx2.AsyncClient) -> None:
-    """Ten megabytes of rows, of every outcome, go through less than three of memory."""
+    """Ten megabytes of rows, of every outcome, go through less than four of memory.
+
+    Half a one is what the broker in this process keeps.
+    """
     sent = 0
 
     async def file() -> AsyncIterator[bytes]:
@@ -231,7 +235,7 @@ async def test_memory_does_not_grow_with_the_file(admin: httpx2.AsyncClient) -> 
 
     assert counts(answer.json()) == {"created": 1600, "failed": 800, "unlisted": 600}
     assert sent > 10_000_000
-    assert peak < 3_000_000
+    assert peak < 4_000_000
 
 
 async def test_others_are_served_while_a_file_is_on_its_way(
@@ -267,7 +271,7 @@ async def test_what_came_before_a_file_breaks_off_is_imported(
 ) -> None:
     rows = [f"thing-{number},Thing {number},,,,1,1," for number in range(120)]
     new_id = uuid7(clock)
-    import_catalogue = ImportCatalogue(TakeOver(database, clock, new_id), clock, new_id)
+    import_catalogue = ImportCatalogue(TakeOver(database, Outbox("products"), clock, new_id), clock, new_id)
 
     async def file() -> AsyncIterator[bytes]:
         yield "\n".join([HEADER, *rows]).encode()

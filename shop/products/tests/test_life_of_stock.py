@@ -14,9 +14,12 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from atoll.events import Outbox
+from atoll.events.envelope import read_envelope
 from atoll.ids import uuid7
-from atoll.storage import load_migrations, open_database
+from atoll.storage import Transaction, load_migrations, open_database
 from atoll.testing.clock import ManualClock
+from shop_contracts.events import INVENTORY_UPDATED
 from shop_contracts.items import Item
 from shop_contracts.money import Money
 from shop_contracts.products import NewProduct, NewReservation
@@ -25,9 +28,9 @@ from shop_products.store import reservations
 from shop_products.use_cases.add_products import AddProducts
 from shop_products.use_cases.change_stock import ChangeStock
 from shop_products.use_cases.free_lapsed_holds import GRACE, FreeLapsedHolds
-from shop_products.use_cases.release import Release
+from shop_products.use_cases.release_order import ReleaseOrder
 from shop_products.use_cases.reserve import Reserve
-from shop_products.use_cases.settle import Settle
+from shop_products.use_cases.settle_order import SettleOrder
 
 T = TypeVar("T")
 
@@ -60,10 +63,11 @@ class LifeOfStock(RuleBasedStateMachine):
         self.holds: dict[str, Hold] = {}
         self.run(self.database.__aenter__())
         self.run(self.database.migrate(load_migrations("shop_products")))
-        self.settle_now = Settle(self.database, self.clock)
+        self.outbox = Outbox("products", clock=self.clock)
+        self.settle_now = SettleOrder(self.outbox, self.clock)
         self.reserve_now = Reserve(self.database, self.clock, HOLD)
         new = [NewProduct(name=f"P{n}", price=Money(100), category="c", stock=FIRST_STOCK) for n in range(3)]
-        added = self.run(AddProducts(self.database, self.clock, uuid7(self.clock))(new))
+        added = self.run(AddProducts(self.database, self.outbox, self.clock, uuid7(self.clock))(new))
         self.products = [product.id for product in added]
         self.stock = [FIRST_STOCK] * 3
 
@@ -117,18 +121,33 @@ class LifeOfStock(RuleBasedStateMachine):
         if hold is not None and hold.state == "held" and self.clock.now() < hold.ends:
             self.placed.add(order_id)
 
-    @rule(order_ids=st.sets(orders, min_size=1))
-    def settle(self, order_ids: set[str]) -> None:
-        settled = self.run(self.settle_now(sorted(order_ids)))
-        for order_id in order_ids & self.holds.keys():
-            if self.holds[order_id].state == "held":
+    @rule(order_ids=st.lists(orders, min_size=1, max_size=4))
+    def settle(self, order_ids: list[str]) -> None:
+        async def settle(tx: Transaction) -> None:
+            for order_id in order_ids:
+                await self.settle_now(tx, order_id, sequence=1)
+
+        before = len(self.answers())
+        self.run(self.database.transaction(settle))
+        for order_id in order_ids:
+            if order_id in self.holds and self.holds[order_id].state == "held":
                 self.holds[order_id].state = "settled"
 
-        assert {o for o in order_ids if o in self.holds and self.holds[o].state == "settled"} == {*settled}
+        assert [(o, self.expected_answer(o)) for o in order_ids] == self.answers()[before:]
+
+    def expected_answer(self, order_id: str) -> str:
+        return "confirmed" if order_id in self.holds and self.holds[order_id].state == "settled" else "rejected"
+
+    def answers(self) -> list[tuple[str, str]]:
+        """Order and status of every answer to orders so far."""
+        sql = "SELECT body FROM outbox WHERE type = 'inventory.updated' ORDER BY rowid"
+        bodies = self.run(self.database.fetch_all(sql))
+        updates = [INVENTORY_UPDATED.read(read_envelope(bytes(body))) for (body,) in bodies]
+        return [(update.subject, update.data.status) for update in updates]
 
     @rule(order_id=orders)
     def release(self, order_id: str) -> None:
-        self.run(Release(self.database, self.clock)(order_id))
+        self.run(ReleaseOrder(self.database, self.clock)(order_id))
         hold = self.holds.setdefault(order_id, Hold((0, 0, 0), "released", self.clock.now()))
         if hold.state in ("held", "settled"):
             self.move(hold.basket, +1)

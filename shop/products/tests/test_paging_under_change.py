@@ -6,6 +6,7 @@ import tempfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atoll.events import Outbox
 from atoll.ids import uuid7
 from atoll.storage import Database, load_migrations, open_database
 from atoll.testing.clock import ManualClock
@@ -25,8 +26,9 @@ class Shelves:
     def __init__(self, database: Database, clock: ManualClock) -> None:
         self.database = database
         self.clock = clock
-        self.add_now = AddProducts(database, clock, uuid7(clock))
-        self.hide_now = HideProduct(database, clock)
+        outbox = Outbox("products", clock=clock)
+        self.add_now = AddProducts(database, outbox, clock, uuid7(clock))
+        self.hide_now = HideProduct(database, outbox, clock)
         self.ids: list[str] = []
         self.hidden: set[str] = set()
 

@@ -114,9 +114,11 @@ async def test_the_same_again_gives_the_same_answer_and_takes_nothing(
     assert await stock(service, lamp) == 8
 
 
-async def test_a_settled_order_reserves_the_same_again(service: httpx2.AsyncClient, shop: dict[str, str]) -> None:
+async def test_a_settled_order_reserves_the_same_again(
+    service: httpx2.AsyncClient, shop: dict[str, str], orders_told: Any
+) -> None:
     await reserve(service, "o1", {shop["Lamp"]: 2})
-    await service.post("/settlements", json={"orderIds": ["o1"]})
+    await orders_told.created("o1")
     again = await reserve(service, "o1", {shop["Lamp"]: 2})
 
     assert (again.status_code, again.json()["state"]) == (201, "settled")
@@ -175,10 +177,10 @@ async def test_a_release_gives_the_stock_back_once_and_for_good(
 
 
 async def test_a_settled_order_gives_its_stock_back_when_it_is_cancelled(
-    service: httpx2.AsyncClient, shop: dict[str, str]
+    service: httpx2.AsyncClient, shop: dict[str, str], orders_told: Any
 ) -> None:
     await reserve(service, "o1", {shop["Lamp"]: 2})
-    await service.post("/settlements", json={"orderIds": ["o1"]})
+    await orders_told.created("o1")
     await service.delete("/reservations/o1")
 
     assert await stock(service, shop["Lamp"]) == 10
@@ -195,17 +197,6 @@ async def test_a_release_that_comes_first_makes_a_later_reservation_impossible(
     assert await stock(service, shop["Lamp"]) == 10
 
 
-async def test_settling_says_which_orders_have_their_stock(service: httpx2.AsyncClient, shop: dict[str, str]) -> None:
-    for order_id in ("o1", "o2", "o3"):
-        await reserve(service, order_id, {shop["Lamp"]: 1})
-    await service.delete("/reservations/o2")
-    await service.post("/settlements", json={"orderIds": ["o3"]})
-    answer = await service.post("/settlements", json={"orderIds": ["o1", "o2", "o3", "nothing"]})
-
-    assert {"o1", "o3"} == set(answer.json()["settled"])
-    assert await stock(service, shop["Lamp"]) == 8
-
-
 async def test_an_order_without_a_reservation_has_none(service: httpx2.AsyncClient) -> None:
     answer = await service.get("/reservations/nothing")
 
@@ -217,7 +208,6 @@ async def test_only_services_reserve(anyone: httpx2.AsyncClient, callers: Caller
         ("POST", "/reservations"),
         ("GET", "/reservations/o1"),
         ("DELETE", "/reservations/o1"),
-        ("POST", "/settlements"),
     ]
 
     for method, path in asked:
@@ -259,17 +249,19 @@ async def test_orders_that_name_the_same_products_in_opposite_order_never_wait_f
 
 
 async def test_whatever_is_asked_at_once_stock_stays_the_sum_of_its_changes(
-    service: httpx2.AsyncClient, admin: httpx2.AsyncClient, shop: dict[str, str], ledger: Any
+    service: httpx2.AsyncClient, admin: httpx2.AsyncClient, shop: dict[str, str], ledger: Any, orders_told: Any
 ) -> None:
     chance = random.Random(7)  # noqa: S311 - no secret
 
     def something() -> Any:
         order_id = f"o{chance.randrange(20)}"
-        match chance.randrange(4):
+        match chance.randrange(5):
             case 0:
                 return service.delete(f"/reservations/{order_id}")
+            case 3:
+                return orders_told.cancelled(order_id)
             case 1:
-                return service.post("/settlements", json={"orderIds": [order_id]})
+                return orders_told.created(order_id)
             case 2:
                 quantity = chance.choice([-2, -1, 1, 2])
                 return admin.patch(f"/products/{shop['Chair']}/stock", json={"quantity": quantity})
@@ -278,5 +270,5 @@ async def test_whatever_is_asked_at_once_stock_stays_the_sum_of_its_changes(
 
     answers = await asyncio.gather(*(something() for _ in range(400)))
 
-    assert {200, 201, 204, 409, 410} >= {answer.status_code for answer in answers}
+    assert {200, 201, 204, 409, 410} >= {answer.status_code for answer in answers if answer is not None}
     assert await ledger.mismatches() == []

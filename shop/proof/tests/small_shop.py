@@ -9,11 +9,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar, cast
+
+from prometheus_client import CollectorRegistry
 
 from atoll import wire
 from atoll.clock import to_millis
 from atoll.endpoints import Reply
+from atoll.events import Broker, Delivery, Mark, Message, On, Outbox
+from atoll.events.failures import Failures
+from atoll.events.handlers import Handlers
+from atoll.events.inbox import Inbox
+from atoll.events.metrics import EventMetrics
+from atoll.events.relay import OutboxRelay
 from atoll.idempotency import Asked, OncePerKey
 from atoll.identity.principal import Principal
 from atoll.ids import uuid7
@@ -23,25 +31,26 @@ from atoll.testing.clock import ManualClock
 from shop_contracts.items import Item
 from shop_contracts.money import Money
 from shop_contracts.orders import NewOrder, Order
-from shop_contracts.products import NewProduct, NewReservation, Product, Reservation, StockChange
+from shop_contracts.products import NewProduct, NewReservation, Product, Reservation, ReservationState, StockChange
 from shop_contracts.users import User
 from shop_orders import domain
-from shop_orders import store as orders_store
 from shop_orders.answers import order_answer
-from shop_orders.domain import InsufficientStock, Owed, Status
+from shop_orders.domain import InsufficientStock, Status
+from shop_orders.store import orders as orders_store
+from shop_orders.subscriptions import Subscriptions as SubscriptionsOfOrders
 from shop_orders.use_cases.cancel_order import CancelOrder
 from shop_orders.use_cases.place_order import PlaceOrder
 from shop_orders.use_cases.read_orders import ReadOrders
-from shop_orders.use_cases.release_orders import ReleaseOrders
-from shop_orders.use_cases.settle_orders import SettleOrders
 from shop_orders.use_cases.ship_order import ShipOrder
 from shop_products import domain as products_domain
+from shop_products.store import reservations
+from shop_products.subscriptions import Subscriptions as SubscriptionsOfProducts
 from shop_products.use_cases.add_products import AddProducts
 from shop_products.use_cases.change_stock import ChangeStock
 from shop_products.use_cases.free_lapsed_holds import FreeLapsedHolds
-from shop_products.use_cases.release import Release
+from shop_products.use_cases.release_order import ReleaseOrder
 from shop_products.use_cases.reserve import Reserve
-from shop_products.use_cases.settle import Settle
+from shop_products.use_cases.settle_order import SettleOrder
 from shop_proof.history import HistoryFile
 from shop_proof.verify.promises import Outcome, Verdict
 from shop_proof.verify.report import Report
@@ -61,9 +70,8 @@ class Crash(Exception):
 class ProductsHere:
     """Products as orders needs it, called straight."""
 
+    database: Database
     reserve_now: Reserve
-    settle_now: Settle
-    release_now: Release
 
     async def reserve(self, order_id: str, items: Sequence[Item]) -> Reservation:
         try:
@@ -71,11 +79,39 @@ class ProductsHere:
         except products_domain.InsufficientStock as short:
             raise InsufficientStock(short.detail, errors=short.errors) from short
 
-    async def settle(self, order_ids: Sequence[str]) -> frozenset[str]:
-        return frozenset(await self.settle_now(order_ids))
+    async def state_of(self, order_id: str) -> ReservationState | None:
+        found = await self.database.read(lambda reading: reservations.find(reading, order_id))
+        return None if found is None else found.state
 
-    async def release(self, order_id: str) -> None:
-        await self.release_now(order_id)
+
+class Post:
+    """Carries the events of one service to another one, when the test says so. A broker, as the relay sees it."""
+
+    def __init__(
+        self, outbox: Outbox, sender: Database, receiver: Database, lines: Sequence[On[Any]], clock: ManualClock
+    ) -> None:
+        handlers, metrics = Handlers(lines), EventMetrics(CollectorRegistry())
+        self._types = set(handlers.types)
+        self._inbox = Inbox(receiver, handlers, Failures(receiver, handlers, metrics, clock), metrics, clock=clock)
+        self._relay = OutboxRelay(outbox, sender, cast("Broker", self), EventMetrics(CollectorRegistry()), clock=clock)
+        self.carried = 0
+
+    async def carry(self) -> int:
+        """Everything that is in the outbox; how many events the receiver has acted on."""
+        before = self.carried
+        while await self._relay.turn():
+            pass
+        return self.carried - before
+
+    async def publish(self, messages: Sequence[Message]) -> Mark:
+        deliveries = [Delivery(topic, str(number), body, 1) for number, (topic, body) in enumerate(messages)]
+        heard = [delivery for delivery in deliveries if delivery.topic in self._types]
+        await self._inbox.take(heard)
+        self.carried += len(heard)
+        return await self.mark()
+
+    async def mark(self) -> Mark:
+        return Mark("post", "post")
 
 
 class SmallShop:
@@ -89,11 +125,11 @@ class SmallShop:
         self.orders = self._database("orders")
         self.history = HistoryFile(folder / "history.jsonl", "http://here", self.clock)
         self.new_id = uuid7(self.clock)
-        self.at_products = ProductsHere(
-            Reserve(self.products, self.clock, HOLD),
-            Settle(self.products, self.clock),
-            Release(self.products, self.clock),
-        )
+        self.outbox_of_products = Outbox("products", clock=self.clock)
+        self.outbox_of_orders = Outbox("orders", clock=self.clock)
+        self.at_products = ProductsHere(self.products, Reserve(self.products, self.clock, HOLD))
+        self.settle_order = SettleOrder(self.outbox_of_products, self.clock)
+        self.release_order = ReleaseOrder(self.products, self.clock)
         self.once_per_key = OncePerKey(self.products, self.clock)
         self._stack = AsyncExitStack()
 
@@ -101,6 +137,20 @@ class SmallShop:
         for name, database in (("users", self.users), ("products", self.products), ("orders", self.orders)):
             await self._stack.enter_async_context(database)
             await database.migrate(load_migrations(f"shop_{name}"))
+        self._post_to_products = Post(
+            self.outbox_of_orders,
+            self.orders,
+            self.products,
+            SubscriptionsOfProducts(self.settle_order, self.release_order).table(),
+            self.clock,
+        )
+        self._post_to_orders = Post(
+            self.outbox_of_products,
+            self.products,
+            self.orders,
+            SubscriptionsOfOrders(self.outbox_of_orders, self.clock).table(),
+            self.clock,
+        )
         self._stack.enter_context(self.history)
         return self
 
@@ -124,7 +174,7 @@ class SmallShop:
             NewProduct(name=f"Lamp {number}", price=Money(1999), category="home", stock=stock)
             for number, stock in enumerate(stocks)
         ]
-        add = AddProducts(self.products, self.clock, self.new_id)
+        add = AddProducts(self.products, self.outbox_of_products, self.clock, self.new_id)
         added = await self.tell(ADMIN.subject, "POST", "/api/products", wire.encode(new), 201, lambda: add(new))
         return [product.id for product in added or []]
 
@@ -154,7 +204,7 @@ class SmallShop:
         return "" if answer is None else wire.decoder(Order).decode(answer).id
 
     async def cancel(self, buyer: Principal, order_id: str) -> None:
-        cancel = CancelOrder(self.orders, self.clock, changed=_nobody_of, cancelled=_nobody)
+        cancel = CancelOrder(self.orders, self.outbox_of_orders, self.clock, changed=_nobody_of)
         path = f"/api/orders/{order_id}/cancel"
         await self.tell(buyer.subject, "POST", path, b"", 200, lambda: _answered(cancel(order_id, buyer)))
 
@@ -200,25 +250,26 @@ class SmallShop:
             products=self.at_products,
             clock=self.clock,
             new_id=self.new_id,
+            outbox=self.outbox_of_orders,
             currency="EUR",
-            placed=_nobody,
+            ask_after=timedelta(seconds=30),
         )
 
     async def come_to_rest(self) -> None:
-        """Products is told what it must be told of orders."""
-        settle = SettleOrders(self.orders, self.at_products, self.clock, changed=_nobody_of)
-        release = ReleaseOrders(self.orders, self.at_products)
-        for what, tell in ((Owed.SETTLE, settle), (Owed.RELEASE, release)):
-            owed = await self.orders.fetch_all("SELECT id FROM orders WHERE owed = $1", what.value)
-            if owed:
-                await tell([order_id for (order_id,) in owed])
+        """Everybody hears of everything that has happened."""
+        while await self._post_to_products.carry() + await self._post_to_orders.carry():
+            pass
+
+    async def settle(self, order_id: str) -> None:
+        """Products makes a hold the order's own, whatever orders says."""
+        await self.products.transaction(lambda tx: self.settle_order(tx, order_id, sequence=1))
 
     async def ship(self, order_id: str, status: Status = Status.SHIPPED) -> None:
-        await ShipOrder(self.orders, self.clock, changed=_nobody_of)(order_id, status, ADMIN)
+        await ShipOrder(self.orders, self.outbox_of_orders, self.clock, changed=_nobody_of)(order_id, status, ADMIN)
 
     async def sweep(self) -> None:
         """Products asks orders about the holds that ran out."""
-        await FreeLapsedHolds(self.products, self, self.at_products.settle_now, self.clock)()
+        await FreeLapsedHolds(self.products, self, self.settle_order, self.clock)()
 
     async def exists(self, order_id: str) -> bool:
         """What orders says of an order."""
@@ -253,10 +304,6 @@ class SmallShop:
         """
         await self.users.transaction(lambda tx: tx.execute(sql, user.id, user.name, user.email, now))
         return user
-
-
-def _nobody() -> None:
-    """Nobody is woken: the test says when the shop comes to rest."""
 
 
 def _nobody_of(_order_ids: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ KEY = {"Idempotency-Key": "k"}
 pytestmark = pytest.mark.system
 
 
-@pytest.mark.parametrize("point", crash_points(statements=3), ids=str)
+@pytest.mark.parametrize("point", crash_points(statements=4), ids=str)
 async def test_an_account_is_opened_once(tmp_path: Path, point: CrashPoint) -> None:
     file = f"sqlite:///{tmp_path}/users.db"
     command = [sys.executable, str(SCRIPT), str(point)]

@@ -5,7 +5,8 @@ outbox.py         adding events to a transaction               relay.py       se
 handlers.py       who acts on what                             subscriber.py  reading them
 inbox.py          effect and note in one transaction           failures.py    trying again, and giving up
 dead_letters.py   what was given up                            forgetting.py  what is old
-broker.py         the port; memory.py, valkey/ behind it       service_events.py  all joined, for a service ← start here
+broker.py         the port; memory.py, valkey/, missing.py     additions.py  looking on, from outside
+service_events.py  all joined, for a service ← start here
 """
 
 from atoll.events.broker import Broker, BrokerUnavailable, Delivery, Mark, Message, Subscription
@@ -14,10 +15,10 @@ from atoll.events.envelope import Event, EventSource, EventType, EventUnreadable
 from atoll.events.failures import RedeliveryPolicy
 from atoll.events.handlers import On
 from atoll.events.memory import MemoryBroker
-from atoll.events.opening import open_broker
+from atoll.events.opening import broker_of, open_broker
 from atoll.events.outbox import Outbox
 from atoll.events.service_events import ServiceEvents
-from atoll.events.settings import EventSettings
+from atoll.events.settings import EventSettings, consumer_name
 
 __all__ = [
     "Broker",
@@ -38,5 +39,7 @@ __all__ = [
     "RedeliveryPolicy",
     "ServiceEvents",
     "Subscription",
+    "broker_of",
+    "consumer_name",
     "open_broker",
 ]

@@ -18,6 +18,7 @@ from atoll.problems import BadRequest, InvalidFields
 from atoll.wire import Model
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class EventUnreadable(ValueError):
@@ -54,6 +55,11 @@ class EventType(Generic[T]):
 
     def __str__(self) -> str:
         return self.name
+
+    def read_as(self, data: type[U]) -> "EventType[U]":
+        """The same contract for a reader who needs no more of the data than `data` names: what is left out costs
+        nothing to read."""
+        return EventType(self.name, data)
 
     @cached_property
     def _decoder(self) -> wire.Decoder[T]:

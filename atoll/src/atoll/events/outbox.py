@@ -70,7 +70,8 @@ class Outbox:
 
     def waking(self, database: Database) -> Database:
         """The same database; after each transaction that may have added events the relay is woken."""
-        return _WakingDatabase(database, self)
+        is_waking = isinstance(database, _WakingDatabase) and database.outbox is self
+        return database if is_waking else _WakingDatabase(database, self)
 
 
 class _WakingDatabase:
@@ -78,18 +79,18 @@ class _WakingDatabase:
 
     def __init__(self, database: Database, outbox: Outbox) -> None:
         self._database = database
-        self._outbox = outbox
+        self.outbox = outbox
 
     def __repr__(self) -> str:
         return repr(self._database)
 
     async def transaction(self, body: TransactionBody[T]) -> T:
-        before = self._outbox.additions
+        before = self.outbox.additions
         try:
             return await self._database.transaction(body)
         finally:
-            if self._outbox.additions != before:
-                self._outbox.wake()
+            if self.outbox.additions != before:
+                self.outbox.wake()
 
     async def read(self, body: ReadBody[T]) -> T:
         return await self._database.read(body)

@@ -1,7 +1,9 @@
 """What a service with events can be told."""
 
+from socket import gethostname
 from typing import Annotated
 
+from atoll.ids import uuid7
 from atoll.settings import ServiceSettings, Setting
 
 
@@ -24,3 +26,18 @@ class EventSettings(ServiceSettings, frozen=True, kw_only=True):
             check=broker_address,
         ),
     ] = None
+    consumer: Annotated[
+        str | None,
+        Setting(
+            "The name of this process among the replicas of its service; keep it over a restart. Made if not given."
+        ),
+    ] = None
+
+
+def consumer_name(settings: EventSettings) -> str:
+    """The name of this process among the consumers of its service: as given, or else from its machine and port.
+
+    Where any free port will do, nothing of that is kept, and the name is a new one each time: then what a process had in
+    hand when it died is taken over half a minute later.
+    """
+    return settings.consumer or f"{gethostname()}:{settings.port or uuid7()()}"

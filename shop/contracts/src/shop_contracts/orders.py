@@ -22,7 +22,7 @@ class OrderLine(Model):
 
 
 class Order(Model):
-    """An order as its buyer sees it."""
+    """An order as its buyer sees it. `reason` says why it is cancelled, if it was not the buyer who did."""
 
     id: str
     user_id: str
@@ -32,6 +32,7 @@ class Order(Model):
     status: OrderStatus
     created_at: Moment
     updated_at: Moment
+    reason: str | UnsetType = UNSET
 
 
 class OrderPage(Model):

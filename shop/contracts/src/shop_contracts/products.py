@@ -17,7 +17,6 @@ MAX_STOCK = 10**12
 """The most of one product that the shop keeps count of."""
 
 MAX_NEW_PRODUCTS = 500
-MAX_SETTLEMENTS = 100
 
 MAX_NAME = 200
 MAX_DESCRIPTION = 5000
@@ -130,18 +129,6 @@ class Reservation(Model):
     state: ReservationState
     items: tuple[ReservedLine, ...]
     expires_at: Moment
-
-
-class NewSettlements(StrictModel):
-    """Orders that are there to stay: their holds are theirs for good."""
-
-    order_ids: Annotated[tuple[OrderId, ...], Meta(min_length=1, max_length=MAX_SETTLEMENTS)]
-
-
-class Settlements(Model):
-    """Which of the orders asked for have their stock for good now; the others have no hold (any more)."""
-
-    settled: tuple[str, ...]
 
 
 def refuse_high_price(price: Money) -> None:

@@ -2,21 +2,25 @@
 
 from collections.abc import Sequence
 
+from msgspec import UNSET
+
 from shop_contracts import orders as contract
+from shop_contracts.orders import OrderLine
 from shop_orders.domain import Change, Order
 
 
-def order_answer(order: Order) -> contract.Order:
-    """The order as its buyer sees it."""
+def order_answer(order: Order, lines: tuple[OrderLine, ...] | None = None) -> contract.Order:
+    """The order as its buyer sees it. `lines` may be its own as JSON that is ready (`wire.Raw`)."""
     return contract.Order(
         id=order.id,
         user_id=order.user_id,
-        items=order.lines,
+        items=order.lines if lines is None else lines,
         total_amount=order.total,
         currency=order.currency,
         status=order.status.value,
         created_at=order.created_at,
         updated_at=order.updated_at,
+        reason=UNSET if order.reason is None else order.reason,
     )
 
 

@@ -6,6 +6,7 @@
 Problem
 ├── InsufficientStock 400       a product has less than is wanted
 ├── OnlyUsersOrder 403          a service has no orders of its own
+├── AccountDeleted 403          the buyer is gone
 ├── OrderNotFound 404           no such order, or it is someone else's
 ├── ProductNotFound 404         something that is wanted is not for sale
 ├── MoveNotAllowed 409          the order is in a state from which it can't go there
@@ -49,13 +50,6 @@ class Status(StrEnum):
         return all(self not in sources for sources in CAME_FROM.values())
 
 
-class Owed(StrEnum):
-    """What products must still be told of an order."""
-
-    SETTLE = "settle"
-    RELEASE = "release"
-
-
 CAME_FROM: dict[Status, frozenset[Status]] = {
     Status.PENDING: frozenset(),
     Status.CONFIRMED: frozenset({Status.PENDING}),
@@ -68,7 +62,7 @@ CAME_FROM: dict[Status, frozenset[Status]] = {
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a user has bought, at the prices of the moment."""
+    """What a user has bought, at the prices of the moment. `reason` says why it is cancelled, if its buyer did not."""
 
     id: str
     user_id: str
@@ -78,6 +72,7 @@ class Order:
     status: Status
     created_at: datetime
     updated_at: datetime
+    reason: str | None = None
 
     def moved_to(self, status: Status, now: datetime) -> "Order":
         """The order in its next state; raises `MoveNotAllowed`."""
@@ -97,7 +92,7 @@ class Change:
 
 
 def place(order_id: str, user_id: str, lines: Sequence[OrderLine], currency: str, now: datetime) -> Order:
-    """A new order, pending until products has settled its stock."""
+    """A new order, pending until products has said whether its stock is its own."""
     return Order(
         id=order_id,
         user_id=user_id,
@@ -130,6 +125,16 @@ class OnlyUsersOrder(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("Only a signed-in user can place orders")
+
+
+class AccountDeleted(Forbidden):
+    """The account was deleted, so it places no orders any more. Those that are there go on.
+
+    What to do: register anew.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("This account was deleted; it cannot place orders any more")
 
 
 class OrderNotFound(NotFound):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from atoll.clock import Clock
 from atoll.observability.logging import get_logger
 from atoll.storage import Database, DatabaseUnavailable
-from shop_orders import store
+from shop_orders.store import orders
 
 LOOK_EVERY = 1.0
 LOOK_AT_ONCE = 100
@@ -98,7 +98,7 @@ class OrderNews:
             self.changed(order_id for order_id, last in sequences.items() if self._is_behind(order_id, last))
 
     async def _sequences_of(self, order_ids: Sequence[str]) -> dict[str, int]:
-        return await self._database.read(lambda reading: store.sequences(reading, order_ids))
+        return await self._database.read(lambda reading: orders.sequences(reading, order_ids))
 
     def _is_behind(self, order_id: str, last: int) -> bool:
         return any(follower.seen < last for follower in self._followers.get(order_id, ()))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from shop_contracts.items import Item
-from shop_contracts.products import Reservation
+from shop_contracts.products import Reservation, ReservationState
 
 
 class ReservationReleased(Exception):
@@ -25,11 +25,8 @@ class Products(Protocol):
         `ProductsUnavailable` when nobody can say whether they are held.
         """
 
-    async def settle(self, order_ids: Sequence[str]) -> frozenset[str]:
-        """Make what is held the orders' own; those that have no hold (any more) are not among the returned.
+    async def state_of(self, order_id: str) -> ReservationState | None:
+        """What has become of the order's hold; None when products never heard of one.
 
-        Raises `CallError` when nobody can say whether that happened.
+        Raises `CallError` when products can't be asked.
         """
-
-    async def release(self, order_id: str) -> None:
-        """Take the order's stock back, for good. Raises `CallError` as `settle` does."""

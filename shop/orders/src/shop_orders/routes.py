@@ -12,6 +12,7 @@ from atoll.identity.principal import Principal
 from shop_contracts.orders import NewOrder, Order, OrderPage, StatusChange
 from shop_orders.answers import order_answer
 from shop_orders.domain import (
+    AccountDeleted,
     InsufficientStock,
     MoveNotAllowed,
     NotTheBuyer,
@@ -44,7 +45,8 @@ class Routes:
     def table(self) -> Sequence[Route]:
         """Everything this service answers."""
         refused = (
-            InsufficientStock, ProductNotFound, ProductsUnavailable, NotTheBuyer, OnlyUsersOrder, KeyUsedDifferently,
+            InsufficientStock, ProductNotFound, ProductsUnavailable, NotTheBuyer, OnlyUsersOrder, AccountDeleted,
+            KeyUsedDifferently,
         )  # fmt: skip
         moving = (OrderNotFound, MoveNotAllowed)
         following = (OrderNotFound, TooManyStreams, StreamsExhausted)

@@ -5,16 +5,17 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from atoll.calls import CallError, ServiceClient, UpstreamProblem, path
+from atoll.wire import Model
 from shop_contracts.items import Item
-from shop_contracts.products import (
-    NewReservation,
-    NewSettlements,
-    Reservation,
-    ReservationRefusal,
-    Settlements,
-)
+from shop_contracts.products import NewReservation, Reservation, ReservationRefusal, ReservationState
 from shop_orders.domain import InsufficientStock, ProductNotFound, ProductsUnavailable
 from shop_orders.ports import ItemsDiffer, ReservationReleased
+
+
+class _State(Model):
+    """All that matters of a reservation that is there already."""
+
+    state: ReservationState
 
 
 class ProductsOverHttp:
@@ -32,12 +33,13 @@ class ProductsOverHttp:
         except CallError as error:
             raise ProductsUnavailable from error
 
-    async def settle(self, order_ids: Sequence[str]) -> frozenset[str]:
-        wanted = NewSettlements(order_ids=tuple(order_ids))
-        return frozenset((await self._client.post("/settlements", wanted, into=Settlements)).settled)
-
-    async def release(self, order_id: str) -> None:
-        await self._client.delete(path("reservations", order_id))
+    async def state_of(self, order_id: str) -> ReservationState | None:
+        try:
+            return (await self._client.get(path("reservations", order_id), into=_State)).state
+        except UpstreamProblem as problem:
+            if problem.status == 404:
+                return None
+            raise
 
 
 def _raise_refusal(problem: UpstreamProblem) -> NoReturn:

@@ -12,12 +12,10 @@ from shop_contracts.products import (
     NewProduct,
     NewProducts,
     NewReservation,
-    NewSettlements,
     Product,
     ProductChanges,
     ProductPage,
     Reservation,
-    Settlements,
     StockChange,
 )
 from shop_products.domain import (
@@ -39,9 +37,8 @@ from shop_products.use_cases.change_stock import ChangeStock
 from shop_products.use_cases.hide_product import HideProduct
 from shop_products.use_cases.import_catalogue import ImportCatalogue
 from shop_products.use_cases.read_product import ReadProduct
-from shop_products.use_cases.release import Release
+from shop_products.use_cases.release_order import ReleaseOrder
 from shop_products.use_cases.reserve import Reserve
-from shop_products.use_cases.settle import Settle
 
 MAX_IMPORT = 1024**4
 """Bytes: more than anyone has. An import is streamed, so that its size costs nothing but time."""
@@ -62,8 +59,7 @@ class Routes:
     hide_product: HideProduct
     change_stock: ChangeStock
     reserve: Reserve
-    settle: Settle
-    release: Release
+    release_order: ReleaseOrder
 
     def table(self) -> Sequence[Route]:
         """Everything this service answers."""
@@ -81,7 +77,6 @@ class Routes:
             Route("POST", "/reservations", self.post_reservation, status=201, problems=refused),
             Route("GET", "/reservations/{order_id}", self.get_reservation, problems=[ReservationNotFound]),
             Route("DELETE", "/reservations/{order_id}", self.delete_reservation),
-            Route("POST", "/settlements", self.post_settlements),
         )  # fmt: skip
 
     async def get_products(self, wanted: Annotated[ProductFilter, Query()]) -> ProductPage:
@@ -145,11 +140,7 @@ class Routes:
 
     async def delete_reservation(self, order_id: str, _caller: CallingService) -> None:
         """Give the stock of a cancelled order back, once and for good."""
-        await self.release(order_id)
-
-    async def post_settlements(self, wanted: NewSettlements, _caller: CallingService) -> Settlements:
-        """Make the holds of orders that were placed their own."""
-        return Settlements(settled=await self.settle(wanted.order_ids))
+        await self.release_order(order_id)
 
 
 def _created(products: Sequence[Product]) -> Reply[Product | list[Product]]:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from atoll.settings import Port, ServiceSettings, Setting, http_url
+from atoll.events import EventSettings
+from atoll.settings import Port, Setting, service_address
 
 
 def readable_file(path: Path) -> None:
@@ -15,18 +16,18 @@ def readable_file(path: Path) -> None:
         raise ValueError("there is no such file to read")
 
 
-class ProductsSettings(ServiceSettings, frozen=True, kw_only=True):
+class ProductsSettings(EventSettings, frozen=True, kw_only=True):
     port: Annotated[Port, Setting("The port to listen on; 0 takes any free one.")] = 3002
     database_url: Annotated[str, Setting("Where products, stock and reservations are kept.")] = (
         "sqlite:///data/products.db"
     )
     users_url: Annotated[
         str | None,
-        Setting("A fixed address of users, over the registry.", aliases=("USER_SERVICE_URL",), check=http_url),
+        Setting("Where users is, over the registry.", aliases=("USER_SERVICE_URL",), check=service_address),
     ] = None
     orders_url: Annotated[
         str | None,
-        Setting("A fixed address of orders, over the registry.", aliases=("ORDER_SERVICE_URL",), check=http_url),
+        Setting("Where orders is, over the registry.", aliases=("ORDER_SERVICE_URL",), check=service_address),
     ] = None
     sample_catalogue: Annotated[
         Path | None,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from atoll.calls.errors import CallError
 from atoll.clock import Clock
 from atoll.observability.logging import get_logger
-from atoll.storage import DatabaseUnavailable
+from atoll.storage import CommitFailed, DatabaseUnavailable
 from shop_products.use_cases.free_lapsed_holds import AT_ONCE, FreeLapsedHolds
 
 log = get_logger()
@@ -27,6 +27,6 @@ class Sweeping:
     async def _found_many(self) -> bool:
         try:
             return await self.free_lapsed_holds() == AT_ONCE
-        except (CallError, DatabaseUnavailable) as error:
+        except (CallError, DatabaseUnavailable, CommitFailed) as error:
             log.warning("holds that ran out are kept for now", reason=str(error))
             return False

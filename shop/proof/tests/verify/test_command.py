@@ -72,7 +72,7 @@ def test_programs_get_json(run: Run, broken: None) -> None:
     report = json.loads(run("--json").stdout)
 
     assert [6] == [verdict["number"] for verdict in report["verdicts"] if verdict["outcome"] == "broken"]
-    assert [*range(1, 13)] == [verdict["number"] for verdict in report["verdicts"]]
+    assert [*range(1, 13), 16] == [verdict["number"] for verdict in report["verdicts"]]
     assert (False, True) == (report["systemRuns"], report["isStill"])
 
 
@@ -98,7 +98,7 @@ def test_without_addresses_it_says_how_it_is_run() -> None:
     assert "run this as `atoll verify`" in result.output
 
 
-def report_of(*outcomes: Outcome, owed: int = 0, system_runs: bool = True, is_still: bool = True) -> Report:
+def report_of(*outcomes: Outcome, pending: int = 0, system_runs: bool = True, is_still: bool = True) -> Report:
     verdicts = [
         Verdict(
             number=number,
@@ -115,8 +115,9 @@ def report_of(*outcomes: Outcome, owed: int = 0, system_runs: bool = True, is_st
         verdicts=verdicts,
         system_runs=system_runs,
         waited=2.5,
-        owed=owed,
+        pending=pending,
         held=0,
+        events=0,
         is_still=is_still,
         requests=0,
         unanswered=0,
@@ -139,9 +140,9 @@ def test_only_what_is_kept_or_not_visible_is_good(outcomes: tuple[Outcome, ...],
     ("report", "words"),
     [
         (report_of(), "Quiet after 2.5 s"),
-        (report_of(owed=3), "Not quiet after 2.5 s: 3 orders and 0 holds are still undecided."),
+        (report_of(pending=3), "Not quiet after 2.5 s: 3 orders, 0 holds and 0 events are still undecided."),
         (report_of(is_still=False), "The system is at work."),
-        (report_of(owed=3, system_runs=False), "Start the system to let it decide."),
+        (report_of(pending=3, system_runs=False), "Start the system to let it decide."),
         (report_of(Outcome.OPEN), "this cannot be said yet: 1 a promise."),
         (report_of(Outcome.BROKEN), "- and 29 more."),
     ],

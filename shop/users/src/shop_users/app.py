@@ -4,8 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+from prometheus_client import CollectorRegistry
+
 from atoll.client_address import TrustedProxies
 from atoll.clock import Clock, SystemClock
+from atoll.events import Broker, Outbox, ServiceEvents, broker_of, consumer_name
 from atoll.idempotency import Forgetting, OncePerKey
 from atoll.identity.jwks import JwksKeySource
 from atoll.identity.keys import KeySource
@@ -47,13 +50,16 @@ def create_app(
     clock: Clock | None = None,
     new_id: NewId | None = None,
     database: Database | None = None,
+    broker: Broker | None = None,
     passwords: Passwords | None = None,
     orders: Orders | None = None,
 ) -> Service:
     """The service; what is not given is made from the settings."""
     clock = clock or SystemClock()
     new_id = new_id or uuid7(clock)
-    database = database or open_database(settings.database_url, clock=clock)
+    outbox = Outbox("users", clock=clock)
+    database = outbox.waking(database or open_database(settings.database_url, clock=clock))
+    broker = broker or broker_of(settings, clock=clock)
     passwords = passwords or Passwords()
     neighbours = Neighbours("users", settings, "orders", clock=clock)
     orders = orders or OrdersOverHttp(neighbours.client("orders"))
@@ -65,17 +71,19 @@ def create_app(
     routes = Routes(
         callers=Callers(TrustedProxies(settings.gateway_networks)),
         once_per_key=OncePerKey(database, clock, secret=settings.service_secret.reveal().encode()),
-        register=Register(database, passwords, clock, new_id),
+        register=Register(database, outbox, passwords, clock, new_id),
         sign_in=SignIn(database, passwords, limits, access_tokens, clock, new_id),
         refresh=Refresh(database, access_tokens, clock),
         sign_out=SignOut(database),
         read_user=ReadUser(database, orders, LastKnown()),
         list_users=ListUsers(database),
         change_user=ChangeUser(database, passwords, limits, clock),
-        delete_user=DeleteUser(database),
+        delete_user=DeleteUser(database, outbox),
         publish_keys=publish_keys,
     )
-    make_admin = MakeAdmin(database, passwords, clock, new_id)
+    make_admin = MakeAdmin(database, outbox, passwords, clock, new_id)
+    metrics = CollectorRegistry()
+    events = ServiceEvents(outbox, database, broker, consumer=consumer_name(settings), metrics=metrics, clock=clock)
 
     @asynccontextmanager
     async def first_things() -> AsyncIterator[None]:
@@ -88,11 +96,16 @@ def create_app(
         "users",
         routes.table(),
         authenticator=_authenticator(settings, keys, clock),
-        resources=[neighbours, migrated(database), passwords, first_things(), keys],
-        jobs={"forgetting": Forgetting(database, clock).run, "tending keys": Tending(tend_keys, clock).run},
-        readiness={"database": database.check},
+        resources=[neighbours, migrated(database), passwords, first_things(), keys, broker],
+        jobs={
+            **events.jobs,
+            "forgetting": Forgetting(database, clock).run,
+            "tending keys": Tending(tend_keys, clock).run,
+        },
+        readiness={"database": database.check},  # without the broker events wait, and all else goes on
         version=settings.version,
         clock=clock,
+        metrics=metrics,
     )
 
 

@@ -6,6 +6,7 @@ import sys
 import click
 
 from atoll.clock import SystemClock
+from atoll.events import Outbox
 from atoll.ids import uuid7
 from atoll.lifecycle import migrate as migrate_alone
 from atoll.problems import Problem
@@ -78,4 +79,5 @@ async def _create(email: EmailAddress, password: str, name: str) -> User:
     settings = load_settings(UsersSettings, "users")
     clock = SystemClock()
     async with migrated(open_database(settings.database_url)) as database, Passwords(threads=1) as passwords:
-        return await MakeAdmin(database, passwords, clock, uuid7(clock))(email, password, name)
+        outbox = Outbox("users", clock=clock)  # a running service sends what is left in it
+        return await MakeAdmin(database, outbox, passwords, clock, uuid7(clock))(email, password, name)

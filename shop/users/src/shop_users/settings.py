@@ -5,11 +5,12 @@ from typing import Annotated
 from msgspec import Meta
 
 from atoll.client_address import TrustedProxies
-from atoll.settings import Port, Secret, ServiceSettings, Setting, http_url
+from atoll.events import EventSettings
+from atoll.settings import Port, Secret, Setting, service_address
 from shop_contracts.users import EmailAddress
 
 
-class UsersSettings(ServiceSettings, frozen=True, kw_only=True):
+class UsersSettings(EventSettings, frozen=True, kw_only=True):
     port: Annotated[Port, Setting("The port to listen on; 0 takes any free one.")] = 3001
     database_url: Annotated[str, Setting("Where accounts and token keys are kept.")] = "sqlite:///data/users.db"
     admin_email: Annotated[str, Setting("The address of the first administrator.", check=EmailAddress)] = (
@@ -27,7 +28,7 @@ class UsersSettings(ServiceSettings, frozen=True, kw_only=True):
     ] = ("127.0.0.0/8", "::1/128")
     orders_url: Annotated[
         str | None,
-        Setting("A fixed address of orders, over the registry.", aliases=("ORDER_SERVICE_URL",), check=http_url),
+        Setting("Where orders is, over the registry.", aliases=("ORDER_SERVICE_URL",), check=service_address),
     ] = None
     token_key_days: Annotated[
         float, Meta(ge=1, le=3650), Setting("How many days a key signs access tokens before the next one does.")

@@ -10,11 +10,11 @@ from atoll.endpoints.server_sent_events import HEARTBEAT, HEARTBEAT_COMMENT, eve
 from atoll.identity.principal import Principal
 from atoll.observability.logging import get_logger
 from atoll.storage import Database, DatabaseUnavailable, Reading
-from shop_orders import store
 from shop_orders.answers import change_answer
 from shop_orders.domain import Change
 from shop_orders.news import Follower, OrderNews
 from shop_orders.places import Places
+from shop_orders.store import orders
 from shop_orders.use_cases.read_orders import visible
 
 LONGEST = 900.0
@@ -45,8 +45,8 @@ class FollowOrder:
 
     async def _all_changes(self, order_id: str, reader: Principal) -> list[Change]:
         async def look(reading: Reading) -> list[Change]:
-            visible(await store.find(reading, order_id), order_id, reader)
-            return await store.changes(reading, order_id, after=0)
+            visible(await orders.find(reading, order_id), order_id, reader)
+            return await orders.changes(reading, order_id, after=0)
 
         return await self.database.read(look)
 
@@ -69,7 +69,7 @@ class FollowOrder:
     async def _news_for(self, follower: Follower) -> Sequence[Change]:
         """What it does not know yet; nothing while the database is away."""
         try:
-            return await self.database.read(lambda reading: store.changes(reading, follower.order_id, follower.seen))
+            return await self.database.read(lambda reading: orders.changes(reading, follower.order_id, follower.seen))
         except DatabaseUnavailable as error:
             log.warning("changes not told for now", order_id=follower.order_id, reason=str(error))
             return ()

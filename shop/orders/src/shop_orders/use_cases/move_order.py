@@ -1,24 +1,49 @@
-"""One step of an order from state to state, within a transaction."""
+"""One step of an order from state to state, and the event that tells of it, within one transaction."""
 
 from datetime import datetime
 
+from msgspec import UNSET, UnsetType
+
 from atoll.clock import from_millis, to_millis
+from atoll.events import Outbox
 from atoll.identity.principal import Principal
 from atoll.storage import Transaction
-from shop_orders import store
-from shop_orders.domain import MoveNotAllowed, Order, Owed, Status
+from shop_contracts.events import ORDER_MOVED, OrderMoved
+from shop_orders.domain import MoveNotAllowed, Order, Status
+from shop_orders.store import orders
+from shop_orders.store.orders import Moved
 from shop_orders.use_cases.read_orders import visible
 
 
 async def move_order(
-    tx: Transaction, order_id: str, status: Status, *, by: Principal, now: datetime, owed: Owed | None = None
+    tx: Transaction, outbox: Outbox, order_id: str, status: Status, *, by: Principal, now: datetime
 ) -> Order:
-    """The order in its new state, with what products must then be told of it.
+    """The order in its new state. Raises `OrderNotFound`, also when `by` may not see it, or `MoveNotAllowed`."""
+    order = visible(await orders.find(tx, order_id), order_id, by)
+    goal = order.moved_to(status, from_millis(to_millis(now)))
+    moved = await orders.move(tx, order_id, status, to_millis(now))
+    if moved is None:
+        raise MoveNotAllowed(visible(await orders.find(tx, order_id), order_id, by), status)
+    await _tell(tx, outbox, order_id, status, moved)
+    return goal
 
-    Raises `OrderNotFound`, also when `by` may not see it, or `MoveNotAllowed`.
-    """
-    order = visible(await store.find(tx, order_id), order_id, by)
-    moved = order.moved_to(status, from_millis(to_millis(now)))
-    if not await store.move(tx, moved, owed):
-        raise MoveNotAllowed(visible(await store.find(tx, order_id), order_id, by), status)
-    return moved
+
+async def confirm_order(tx: Transaction, outbox: Outbox, order_id: str, *, now: datetime) -> None:
+    """Its stock is its own for good. An order that is not pending stays as it is."""
+    moved = await orders.move(tx, order_id, Status.CONFIRMED, to_millis(now))
+    if moved is not None:
+        await _tell(tx, outbox, order_id, Status.CONFIRMED, moved)
+
+
+async def reject_order(tx: Transaction, outbox: Outbox, order_id: str, *, reason: str, now: datetime) -> None:
+    """There is no stock for it. An order that is not pending stays as it is."""
+    moved = await orders.reject(tx, order_id, to_millis(now), reason)
+    if moved is not None:
+        await _tell(tx, outbox, order_id, Status.CANCELLED, moved, reason)
+
+
+async def _tell(  # noqa: PLR0917 - one call, in three places
+    tx: Transaction, outbox: Outbox, order_id: str, status: Status, moved: Moved, reason: str | UnsetType = UNSET
+) -> None:
+    data = OrderMoved(order_id=order_id, user_id=moved.user_id, status=status.value, reason=reason)
+    await outbox.announce(tx, ORDER_MOVED[status], subject=order_id, sequence=moved.sequence, data=data)

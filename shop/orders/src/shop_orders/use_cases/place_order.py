@@ -2,27 +2,29 @@
 
     known answer? ─ yes ─► the same bytes again
          │ no
-    reserve all lines in one call ─► one transaction {answer, order} ─► 201
+    reserve all lines in one call ─► one transaction {answer, order, event} ─► 201
 
 An attempt that dies in between leaves a hold and nothing else. The next attempt with the same Idempotency-Key finds
 it, because the id of the order comes from user and key; without one, products frees it when it has run out.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import cast
 
 from atoll import wire
 from atoll.clock import Clock, from_millis, to_millis
+from atoll.events import Outbox
 from atoll.idempotency import Asked, KeptAnswer, KeyedRequest, KeyUsedDifferently, kept_answers
 from atoll.identity.principal import Principal
 from atoll.ids import NewId
 from atoll.storage import Database, Reading, Transaction
+from shop_contracts.events import ORDER_CREATED, OrderCreated
 from shop_contracts.orders import NewOrder, OrderLine
 from shop_contracts.products import Reservation
-from shop_orders import store
 from shop_orders.answers import order_answer
 from shop_orders.domain import (
+    AccountDeleted,
     NotTheBuyer,
     OnlyUsersOrder,
     Order,
@@ -31,6 +33,7 @@ from shop_orders.domain import (
 )
 from shop_orders.order_ids import order_id
 from shop_orders.ports import ItemsDiffer, Products, ReservationReleased
+from shop_orders.store import orders
 
 ROUTE = "POST /orders"
 
@@ -44,15 +47,16 @@ class PlaceOrder:
     products: Products
     clock: Clock
     new_id: NewId
+    outbox: Outbox
     currency: str
-    placed: Callable[[], None]
-    """Told after each commit: there is stock to be settled."""
+    ask_after: timedelta
+    """How long an order may be pending before products is asked about it."""
 
     async def __call__(self, buyer: Principal, wanted: NewOrder, key: str | None = None) -> bytes:
         """The answer as JSON, once the order is durable; for a key that was used before, the same bytes as then.
 
-        Raises `InsufficientStock`, `ProductNotFound`, `ProductsUnavailable`, `NotTheBuyer`, `OnlyUsersOrder` or
-        `KeyUsedDifferently`. A refusal is not remembered.
+        Raises `InsufficientStock`, `ProductNotFound`, `ProductsUnavailable`, `NotTheBuyer`, `OnlyUsersOrder`,
+        `AccountDeleted` or `KeyUsedDifferently`. A refusal is not remembered.
         """
         _refuse_others(buyer, wanted)
         request = Asked(ROUTE, buyer, key, wanted.items).keyed(self.clock.now())
@@ -93,18 +97,21 @@ class PlaceOrder:
         hold = await self.products.reserve(order_id, wanted.items)
         now = from_millis(to_millis(self.clock.now()))
         order = place(order_id, user_id, _lines(hold), self.currency, now)
-        answer = await self._commit(order, hold, request)
-        self.placed()
-        return answer
+        return await self._commit(order, hold, request)
 
     async def _commit(self, order: Order, hold: Reservation, request: KeyedRequest | None) -> bytes:
-        answer = wire.encode(order_answer(order))
+        text = wire.encode(order.lines)
+        lines = cast("tuple[OrderLine, ...]", wire.Raw(text))  # written once, for the answer, the row and the event
+        answer = wire.encode(order_answer(order, lines))
+        ask_at = to_millis(order.created_at + self.ask_after)
 
         async def commit(tx: Transaction) -> bytes:
             self._refuse_late(hold)
             if request is not None and not await kept_answers.keep(tx, request, KeptAnswer(answer)):
                 return await _kept_by_twin(tx, request)
-            await store.add(tx, order)
+            if not await orders.add(tx, order, text.decode(), ask_at=ask_at):
+                raise AccountDeleted
+            await announce_created(tx, self.outbox, order, lines)
             return answer
 
         return await self.database.transaction(commit)
@@ -116,6 +123,12 @@ class PlaceOrder:
             raise ProductsUnavailable(retry_after=max(1, round(left.total_seconds()) + 1))
 
 
+async def announce_created(tx: Transaction, outbox: Outbox, order: Order, lines: tuple[OrderLine, ...]) -> None:
+    """Tell that there is an order; `lines` are its own."""
+    data = OrderCreated(order_id=order.id, user_id=order.user_id, items=lines, total_amount=order.total)
+    await outbox.announce(tx, ORDER_CREATED, subject=order.id, sequence=1, data=data)
+
+
 def _refuse_others(buyer: Principal, wanted: NewOrder) -> None:
     if buyer.is_service:
         raise OnlyUsersOrder
@@ -125,7 +138,7 @@ def _refuse_others(buyer: Principal, wanted: NewOrder) -> None:
 
 async def _next_order_id(reading: Reading, request: KeyedRequest) -> str:
     placed = 0
-    while await store.exists(reading, found := order_id(request, placed)):
+    while await orders.exists(reading, found := order_id(request, placed)):
         placed += 1
     return found
 

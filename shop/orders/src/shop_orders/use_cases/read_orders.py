@@ -7,10 +7,10 @@ from atoll.paging import DEFAULT_LIMIT, Cursors, Limit
 from atoll.storage import Database
 from atoll.wire import StrictModel
 from shop_contracts.orders import OrderPage
-from shop_orders import store
 from shop_orders.answers import page_answer
 from shop_orders.domain import Order, OrderNotFound, OrdersNotFound
-from shop_orders.store import Position
+from shop_orders.store import orders
+from shop_orders.store.orders import Position
 
 
 class PageQuery(StrictModel):
@@ -29,7 +29,7 @@ class ReadOrders:
 
     async def one(self, order_id: str, reader: Principal) -> Order:
         """The order; raises `OrderNotFound`. Services of the system may read every one."""
-        order = await self.database.read(lambda reading: store.find(reading, order_id))
+        order = await self.database.read(lambda reading: orders.find(reading, order_id))
         if order is not None and reader.is_service:
             return order
         return visible(order, order_id, reader)
@@ -42,10 +42,10 @@ class ReadOrders:
         if not reader.is_service and not may_see(reader, user_id):
             raise OrdersNotFound(user_id)
         after = None if query.cursor is None else _cursors.read(query.cursor)
-        found = await self.database.read(lambda reading: store.of_user(reading, user_id, after, query.limit + 1))
-        orders = found[: query.limit]
+        found = await self.database.read(lambda reading: orders.of_user(reading, user_id, after, query.limit + 1))
+        shown = found[: query.limit]
         more = len(found) > query.limit
-        return page_answer(orders, _cursors.write(store.position_of(orders[-1])) if more else None)
+        return page_answer(shown, _cursors.write(orders.position_of(shown[-1])) if more else None)
 
 
 def may_see(reader: Principal, user_id: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from atoll.clock import Clock
+from atoll.events import Outbox
 from atoll.identity.principal import Principal
 from atoll.storage import Database, Transaction
 from shop_orders.domain import Order, Status
@@ -13,6 +14,7 @@ from shop_orders.use_cases.move_order import move_order
 @dataclass(frozen=True)
 class ShipOrder:
     database: Database
+    outbox: Outbox
     clock: Clock
     changed: Callable[[Sequence[str]], None]
     """Told of the order after each commit."""
@@ -22,7 +24,7 @@ class ShipOrder:
         now = self.clock.now()
 
         async def ship(tx: Transaction) -> Order:
-            return await move_order(tx, order_id, status, by=by, now=now)
+            return await move_order(tx, self.outbox, order_id, status, by=by, now=now)
 
         order = await self.database.transaction(ship)
         self.changed([order_id])

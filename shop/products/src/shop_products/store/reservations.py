@@ -1,16 +1,17 @@
 """Holds of orders. The lines are one JSON text, written once and read whole, whatever their number."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
-from functools import cache
 
 from atoll import wire
 from atoll.clock import from_millis, to_millis
 from atoll.storage.database import Reading, Row, Transaction
-from shop_contracts.products import Reservation, ReservedLine
+from shop_contracts.products import Reservation, ReservationState, ReservedLine
 from shop_products.contention import Overtaken
 
 _FIND = "SELECT order_id, state, lines, expires_at FROM reservations WHERE order_id = $1"
+
+_STATE = "SELECT state FROM reservations WHERE order_id = $1"
 
 _HOLD = """
     INSERT INTO reservations (order_id, state, lines, expires_at, created_at, updated_at)
@@ -64,12 +65,6 @@ async def run_out(reading: Reading, before: datetime, limit: int) -> list[Reserv
     return [_reservation(row) for row in await reading.fetch_all(_RUN_OUT, to_millis(before), limit)]
 
 
-async def settled(reading: Reading, order_ids: Sequence[str]) -> tuple[str, ...]:
-    """Those of the orders whose stock is theirs for good."""
-    rows = await reading.fetch_all(_settled_sql(len(order_ids)), *order_ids)
-    return tuple(row[0] for row in rows)
-
-
 async def hold(tx: Transaction, reservation: Reservation, now: int) -> bool:
     """Write a new hold, or one in place of an expired one; False when there is another reservation."""
     lines = wire.encode(reservation.items).decode()
@@ -81,9 +76,17 @@ async def extend(tx: Transaction, order_id: str, expires_at: datetime, now: int)
     return await tx.execute(_EXTEND, order_id, to_millis(expires_at), now) == 1
 
 
-async def settle(tx: Transaction, order_ids: Sequence[str], now: int) -> None:
-    """Make those that are held the orders' own."""
-    await tx.execute_many(_SETTLE, [(order_id, now) for order_id in sorted(order_ids)])
+async def settle(tx: Transaction, order_id: str, now: int) -> ReservationState | None:
+    """Make a hold the order's own; the state it is in now, None for an order that never reserved.
+
+    Raises `Overtaken` when a hold was written meanwhile.
+    """
+    if await tx.execute(_SETTLE, order_id, now):
+        return "settled"
+    state = await _state(tx, order_id)
+    if state == "held":
+        raise Overtaken
+    return state
 
 
 async def release(tx: Transaction, order_id: str, now: int) -> tuple[ReservedLine, ...]:
@@ -94,7 +97,7 @@ async def release(tx: Transaction, order_id: str, now: int) -> tuple[ReservedLin
     row = await tx.fetch_one(_RELEASE, order_id, now)
     if row is not None:
         return _read_lines(row[0].encode())
-    if await tx.execute(_FORBID, order_id, now) == 0 and not await _is_released(tx, order_id):
+    if await tx.execute(_FORBID, order_id, now) == 0 and await _state(tx, order_id) != "released":
         raise Overtaken
     return ()
 
@@ -105,15 +108,9 @@ async def expire(tx: Transaction, reservation: Reservation, now: int) -> bool:
     return ended is not None
 
 
-async def _is_released(tx: Transaction, order_id: str) -> bool:
-    known = await find(tx, order_id)
-    return known is not None and known.state == "released"
-
-
-@cache
-def _settled_sql(count: int) -> str:
-    numbers = ", ".join(f"${number}" for number in range(1, count + 1))
-    return f"SELECT order_id FROM reservations WHERE state = 'settled' AND order_id IN ({numbers})"  # noqa: S608 - numbers
+async def _state(tx: Transaction, order_id: str) -> ReservationState | None:
+    row = await tx.fetch_one(_STATE, order_id)
+    return None if row is None else row[0]
 
 
 def _reservation(row: Row) -> Reservation:

@@ -4,16 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from atoll.clock import Clock, from_millis, to_millis
+from atoll.events import Outbox
 from atoll.idempotency import Once, every_time
 from atoll.ids import NewId
 from atoll.storage import Database, Transaction
 from shop_contracts.products import NewProduct, Product
 from shop_products.store import catalogue, stock
+from shop_products.use_cases.announce_product import announce_product
 
 
 @dataclass(frozen=True)
 class AddProducts:
     database: Database
+    outbox: Outbox
     clock: Clock
     new_id: NewId
 
@@ -25,6 +28,8 @@ class AddProducts:
         async def add(tx: Transaction) -> list[Product]:
             await catalogue.add(tx, products)
             await stock.add(tx, [stock.Move(product.id, product.stock) for product in products], now)
+            for product in products:
+                await announce_product(tx, self.outbox, product)
             return products
 
         return await self.database.transaction(once(add))

@@ -6,16 +6,19 @@ from dataclasses import dataclass
 import msgspec
 
 from atoll.clock import Clock, from_millis, to_millis
+from atoll.events import Outbox
 from atoll.storage import Database, Transaction
 from shop_contracts.products import Product, ProductChanges
 from shop_products.contention import Overtaken, settle_contention
 from shop_products.domain import ProductNotFound, VersionChanged
 from shop_products.store import catalogue
+from shop_products.use_cases.announce_product import announce_product
 
 
 @dataclass(frozen=True)
 class ChangeProduct:
     database: Database
+    outbox: Outbox
     clock: Clock
 
     async def __call__(
@@ -30,8 +33,11 @@ class ChangeProduct:
         async def change(tx: Transaction) -> Product:
             old = await product_at(tx, product_id, only_at)
             new = changed(old, changes, now)
-            if new is not old and not await catalogue.change(tx, new, from_version=old.version):
+            if new is old:
+                return old
+            if not await catalogue.change(tx, new, from_version=old.version):
                 raise Overtaken
+            await announce_product(tx, self.outbox, new)
             return new
 
         return await settle_contention(self.database, change)

@@ -1,6 +1,7 @@
 """End the holds that ran out, when orders says that no such order exists.
 
-A hold whose order exists is settled; while orders can't be asked, every hold stays: neither side guesses.
+A hold whose order exists is settled, as it is by the event that is still on its way. While orders can't be asked, every
+hold stays: neither side guesses.
 """
 
 from collections.abc import Sequence
@@ -13,12 +14,15 @@ from atoll.storage import Database, Transaction
 from shop_contracts.products import Reservation
 from shop_products.domain import StockCause
 from shop_products.store import reservations, stock
-from shop_products.use_cases.settle import Settle
+from shop_products.use_cases.settle_order import SettleOrder
 
 GRACE = timedelta(seconds=10)
 """How long after its end a hold is first asked about: clocks differ, and a commit takes its time."""
 
 AT_ONCE = 100
+
+PLACED = 1
+"""The sequence of the event that tells of a new order."""
 
 
 class Orders(Protocol):
@@ -32,7 +36,7 @@ class Orders(Protocol):
 class FreeLapsedHolds:
     database: Database
     orders: Orders
-    settle: Settle
+    settle_order: SettleOrder
     clock: Clock
 
     async def __call__(self) -> int:
@@ -48,7 +52,7 @@ class FreeLapsedHolds:
 
     async def _decide(self, hold: Reservation) -> None:
         if await self.orders.exists(hold.order_id):
-            await self.settle([hold.order_id])
+            await self.database.transaction(lambda tx: self.settle_order(tx, hold.order_id, sequence=PLACED))
         else:
             await self._free(hold)
 

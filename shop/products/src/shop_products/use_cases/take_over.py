@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from atoll.clock import Clock, to_millis
+from atoll.events import Outbox
 from atoll.ids import NewId
 from atoll.storage import Database, Transaction
 from shop_contracts.imports import ImportOutcome
@@ -19,6 +20,7 @@ from shop_products.importing.found import Variant
 from shop_products.store import catalogue, imports, stock
 from shop_products.store.imports import Imported, Key
 from shop_products.use_cases.add_products import first_version
+from shop_products.use_cases.announce_product import announce_product
 from shop_products.use_cases.change_product import changed
 
 
@@ -33,6 +35,7 @@ class TakenOver(NamedTuple):
 @dataclass(frozen=True)
 class TakeOver:
     database: Database
+    outbox: Outbox
     clock: Clock
     new_id: NewId
 
@@ -60,14 +63,18 @@ class TakeOver:
         if known is None:
             return await self._add(tx, wanted, now)
         product = changed(known, _changes(wanted), now)
-        if product is not known and not await catalogue.change(tx, product, from_version=known.version):
+        if product is known:
+            return known
+        if not await catalogue.change(tx, product, from_version=known.version):
             raise Overtaken
+        await announce_product(tx, self.outbox, product)
         return product
 
     async def _add(self, tx: Transaction, wanted: NewProduct, now: int) -> Product:
         product = first_version(self.new_id(), wanted, now)
         await catalogue.add(tx, [product])
         await stock.add(tx, [stock.Move(product.id, product.stock)], now)
+        await announce_product(tx, self.outbox, product)
         return product
 
 

@@ -1,4 +1,4 @@
-"""`atoll verify`: what the databases hold and the clients were told, against promises 1 to 12.
+"""`atoll verify`: what the databases hold and the clients were told, against promises 1 to 12, and 16.
 
 records.py    rows of the three databases, as they are
 testimony.py  what clients asked for and were told, by order, key, product and user

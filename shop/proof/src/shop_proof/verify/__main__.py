@@ -36,7 +36,7 @@ SERVICES = ("users", "products", "orders")
 @click.option("--running", is_flag=True, help="The system runs, though no data folder here tells: in containers, say.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def verify(histories: tuple[Path, ...], wait: float, running: bool, as_json: bool) -> None:
-    """Hold the services' databases, and what clients were told, against promises 1 to 12.
+    """Hold the services' databases, and what clients were told, against promises 1 to 12, and 16.
 
     Works on a running system and on a stopped one, and changes nothing. The exit code is 0 when no promise is broken
     and none is open, else 1.

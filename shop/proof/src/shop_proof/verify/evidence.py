@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Generic, TypeVar
 
-from shop_proof.verify.records import Article, Change, Hold, Move, OrderRecord
+from shop_proof.verify.records import Article, Hold, Move, OrderRecord
 from shop_proof.verify.testimony import Sighting
 
 T = TypeVar("T")
@@ -76,7 +76,6 @@ class Case:
     order: OrderRecord | None
     hold: Hold | None
     moves: Sequence[Move]
-    changes: Sequence[Change] = ()
     sightings: Sequence[Sighting] = ()
     misses: Sequence[int] = ()
 
@@ -96,7 +95,7 @@ class Case:
             return False
         if self.order is None:
             return self.hold.state == "held"
-        return self.order.owed == "release" and self.hold.state in ("held", "settled")
+        return self.order.status == "cancelled" and self.hold.state in ("held", "settled")
 
     @cached_property
     def episodes(self) -> list[Episode]:
@@ -147,17 +146,15 @@ class Books:
 
 async def cases(
     orders: AsyncIterator[OrderRecord],
-    changes: AsyncIterator[Change],
     holds: AsyncIterator[Hold],
     moves: AsyncIterator[Move],
 ) -> AsyncIterator[Case]:
-    """Joins the four, each of which comes by the id of its order, in memory for one order at a time."""
+    """Joins the three, each of which comes by the id of its order, in memory for one order at a time."""
     all_orders = _Groups(orders, lambda order: order.id)
-    all_changes = _Groups(changes, lambda change: change.order_id)
     all_holds = _Groups(holds, lambda hold: hold.order_id)
     all_moves = _Groups(moves, lambda move: move.order_id or "")
     while True:
-        heads = [await groups.head() for groups in (all_orders, all_changes, all_holds, all_moves)]
+        heads = [await groups.head() for groups in (all_orders, all_holds, all_moves)]
         order_id = min((head for head in heads if head is not None), default=None)
         if order_id is None:
             return
@@ -166,7 +163,6 @@ async def cases(
             next(iter(await all_orders.take(order_id)), None),
             next(iter(await all_holds.take(order_id)), None),
             await all_moves.take(order_id),
-            await all_changes.take(order_id),
         )
 
 

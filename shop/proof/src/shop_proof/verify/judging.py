@@ -1,25 +1,23 @@
 """Shows all the evidence to all the promises."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import TypeVar
 
-from shop_proof.verify import records
+from shop_proof.verify import events, records
 from shop_proof.verify.evidence import Books, Case, cases
 from shop_proof.verify.promises import Promise, Scene, Verdict, all_promises
-from shop_proof.verify.records import AT_ONCE, Databases, KeptAnswer
+from shop_proof.verify.records import AT_ONCE, Databases, KeptAnswer, in_parts
 from shop_proof.verify.testimony import Testimony, read_order
-
-T = TypeVar("T")
 
 
 async def judge(databases: Databases, testimony: Testimony, scene: Scene) -> list[Verdict]:
-    """The verdicts of promises 1 to 12 on what is there now. Raises `DatabaseError` and `RecordUnreadable`."""
+    """The verdicts of all promises on what is there now. Raises `DatabaseError` and `RecordUnreadable`."""
     promises = all_promises(scene)
     for promise in promises:
         promise.see_testimony(testimony)
     await _show_products_and_orders(promises, databases, testimony)
     await _show_keys(promises, databases, testimony)
     await _show_users(promises, databases, testimony)
+    await _show_events(promises, databases)
     return [promise.verdict() for promise in promises]
 
 
@@ -50,7 +48,6 @@ async def _all_cases(databases: Databases, testimony: Testimony) -> AsyncIterato
     only_told = set(testimony.sightings)
     joined = cases(
         records.orders(databases.orders),
-        records.changes(databases.orders),
         records.holds(databases.products),
         records.moves_by_order(databases.products),
     )
@@ -63,7 +60,7 @@ async def _all_cases(databases: Databases, testimony: Testimony) -> AsyncIterato
 
 async def _show_keys(promises: Sequence[Promise], databases: Databases, testimony: Testimony) -> None:
     kept_for: dict[tuple[str, str], KeptAnswer] = {}
-    async for some in _in_parts(records.kept_answers(databases.orders)):
+    async for some in in_parts(records.kept_answers(databases.orders)):
         told = [read_order(kept.answer.decode(errors="replace")) for kept in some]
         orders = await records.orders_named(databases.orders, [order.id for order in told if order])
         for kept, order in zip(some, told, strict=True):
@@ -85,13 +82,10 @@ async def _show_users(promises: Sequence[Promise], databases: Databases, testimo
                 promise.see_user(user, accounts.get(user.id))
 
 
-async def _in_parts(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
-    """At most `AT_ONCE` items at a time."""
-    part: list[T] = []
-    async for item in items:
-        part.append(item)
-        if len(part) == AT_ONCE:
-            yield part
-            part = []
-    if part:
-        yield part
+async def _show_events(promises: Sequence[Promise], databases: Databases) -> None:
+    async for event in events.sent(databases):
+        for promise in promises:
+            promise.see_event(event)
+    async for letter in events.dead_letters(databases):
+        for promise in promises:
+            promise.see_dead_letter(letter)

@@ -3,31 +3,34 @@
 from typing import NamedTuple
 
 from atoll.clock import Clock
+from shop_proof.verify.events import on_their_way
 from shop_proof.verify.records import Databases
 
 LOOK_EVERY = 0.1
 """Seconds between two looks; no event reaches a program that only reads."""
 
-_OWED = "SELECT count(*) FROM orders WHERE owed IS NOT NULL"
+_PENDING = "SELECT count(*) FROM orders WHERE status = 'pending'"
 _HELD = "SELECT count(*) FROM reservations WHERE state = 'held'"
 _ORDERS = "SELECT count(*), max(updated_at) FROM orders"
 _KEPT = "SELECT count(*), max(created_at) FROM kept_answers"
 _LEDGER = "SELECT count(*) FROM stock_ledger"
 _RESERVATIONS = "SELECT count(*), max(updated_at) FROM reservations"
+_EVENTS = "SELECT count(*), max(published_at) FROM outbox"
 
 
 class Unrest(NamedTuple):
-    """What is still to be decided: orders of which products must be told something, and holds that are not settled."""
+    """What is still to be decided: pending orders, holds that are not settled, events that were not acted on."""
 
-    owed: int
+    pending: int
     held: int
+    events: int
 
     def __bool__(self) -> bool:
-        return bool(self.owed or self.held)
+        return any(self)
 
 
 async def wait_until_quiet(databases: Databases, clock: Clock, seconds: float) -> Unrest:
-    """Return when nothing is pending and nothing is held, or after so many seconds; what is left by then."""
+    """Return when nothing is pending, held or on its way, or after so many seconds; what is left by then."""
     give_up = clock.monotonic() + seconds
     while (unrest := await _look(databases)) and clock.monotonic() < give_up:
         await clock.sleep(LOOK_EVERY)
@@ -41,10 +44,13 @@ async def footprint(databases: Databases) -> tuple[object, ...]:
         await databases.orders.fetch_one(_KEPT),
         await databases.products.fetch_one(_LEDGER),
         await databases.products.fetch_one(_RESERVATIONS),
+        await databases.users.fetch_one(_EVENTS),
+        await databases.products.fetch_one(_EVENTS),
+        await databases.orders.fetch_one(_EVENTS),
     )
 
 
 async def _look(databases: Databases) -> Unrest:
-    (owed,) = await databases.orders.fetch_one(_OWED) or (0,)
+    (pending,) = await databases.orders.fetch_one(_PENDING) or (0,)
     (held,) = await databases.products.fetch_one(_HELD) or (0,)
-    return Unrest(owed, held)
+    return Unrest(pending, held, await on_their_way(databases))

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from atoll import wire
 from atoll.clock import from_millis
@@ -10,6 +11,8 @@ from atoll.problems import Problem
 from atoll.storage import ReadOnlyDatabase, Row
 from shop_contracts.orders import OrderLine
 from shop_contracts.products import ReservedLine
+
+T = TypeVar("T")
 
 AT_ONCE = 500
 """How many rows are looked up by one question."""
@@ -61,7 +64,7 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class OrderRecord:
-    """An order. `total` is in minor units, `owed` what products must still be told of it."""
+    """An order. `total` is in minor units; `changes` are all its states so far, `last` the number of the last."""
 
     id: str
     user_id: str
@@ -69,18 +72,10 @@ class OrderRecord:
     total: int
     currency: str
     status: str
-    owed: str | None
+    changes: Sequence[str]
+    last: int
     created_at: datetime
     updated_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A state that an order has come to; `sequence` counts from 1."""
-
-    order_id: str
-    sequence: int
-    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +111,7 @@ _MOVES_BY_ORDER = """
 
 _HOLDS = "SELECT order_id, state, lines, expires_at FROM reservations ORDER BY order_id"
 
-_ORDER = "SELECT id, user_id, lines, total, currency, status, owed, created_at, updated_at FROM orders"
-
-_CHANGES = "SELECT order_id, sequence, status FROM order_changes ORDER BY order_id, sequence"
+_ORDER = "SELECT id, user_id, lines, total, currency, status, changes, sequence, created_at, updated_at FROM orders"
 
 _KEPT = "SELECT caller, idempotency_key, body FROM kept_answers WHERE route = 'POST /orders'"
 
@@ -158,12 +151,6 @@ async def orders(database: ReadOnlyDatabase) -> AsyncIterator[OrderRecord]:
         yield _order(row)
 
 
-async def changes(database: ReadOnlyDatabase) -> AsyncIterator[Change]:
-    """Every state that every order has come to, by order, and then one after the other."""
-    async for row in database.stream(_CHANGES):
-        yield Change(*row)
-
-
 async def kept_answers(database: ReadOnlyDatabase) -> AsyncIterator[KeptAnswer]:
     """What is kept for Idempotency-Keys of orders: those of the last 24 hours."""
     async for row in database.stream(_KEPT):
@@ -172,28 +159,50 @@ async def kept_answers(database: ReadOnlyDatabase) -> AsyncIterator[KeptAnswer]:
 
 async def orders_named(database: ReadOnlyDatabase, ids: Sequence[str]) -> dict[str, OrderRecord]:
     """Those of at most `AT_ONCE` orders that are there, by id."""
-    rows = await database.fetch_all(f"{_ORDER} WHERE id IN ({_numbers(len(ids))})", *ids)
+    rows = await database.fetch_all(f"{_ORDER} WHERE id IN ({numbers(len(ids))})", *ids)
     return {row[0]: _order(row) for row in rows}
 
 
 async def accounts_named(users: ReadOnlyDatabase, ids: Sequence[str]) -> dict[str, Account]:
     """Those of at most `AT_ONCE` users that are there, by id."""
-    rows = await users.fetch_all(f"{_ACCOUNT} WHERE id IN ({_numbers(len(ids))})", *ids)
+    rows = await users.fetch_all(f"{_ACCOUNT} WHERE id IN ({numbers(len(ids))})", *ids)
     return {row[0]: Account(*row) for row in rows}
 
 
-def _numbers(count: int) -> str:
+async def in_parts(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
+    """At most `AT_ONCE` items at a time."""
+    part: list[T] = []
+    async for item in items:
+        part.append(item)
+        if len(part) == AT_ONCE:
+            yield part
+            part = []
+    if part:
+        yield part
+
+
+def numbers(count: int) -> str:
+    """`$1, $2, …`, for so many values."""
     return ", ".join(f"${number}" for number in range(1, count + 1))
 
 
 def _order(row: Row) -> OrderRecord:
-    order_id, user_id, lines, total, currency, status, owed, created_at, updated_at = row
+    order_id, user_id, lines, total, currency, status, changes, last, created_at, updated_at = row
     try:
         read = _read_order_lines(lines.encode())
     except Problem as problem:
         raise RecordUnreadable(f"The lines of order {order_id} cannot be read: {problem.detail}") from problem
     return OrderRecord(
-        order_id, user_id, read, total, currency, status, owed, from_millis(created_at), from_millis(updated_at)
+        id=order_id,
+        user_id=user_id,
+        lines=read,
+        total=total,
+        currency=currency,
+        status=status,
+        changes=[change.partition(":")[0] for change in changes.split()],
+        last=last,
+        created_at=from_millis(created_at),
+        updated_at=from_millis(updated_at),
     )
 
 

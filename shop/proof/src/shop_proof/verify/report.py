@@ -12,17 +12,19 @@ _INDENT = " " * 4
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The verdicts on promises 1 to 12, and what was found when the system was looked at.
+    """The verdicts on the promises, and what was found when the system was looked at.
 
-    `waited` is in seconds. `owed` and `held` are orders and holds that were still undecided. `is_still` says that
-    nothing moved meanwhile. `requests` are those of the histories, `unanswered` those among them without an answer.
+    `waited` is in seconds. `pending` and `held` are orders and holds that were still undecided, `events` those not
+    acted on. `is_still` says that nothing moved meanwhile. `requests` are those of the histories, `unanswered` those
+    among them without an answer.
     """
 
     verdicts: Sequence[Verdict]
     system_runs: bool
     waited: float
-    owed: int
+    pending: int
     held: int
+    events: int
     is_still: bool
     requests: int
     unanswered: int
@@ -49,10 +51,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     def _scene(self) -> str:
         if not self.is_still:
             return "The system is at work. Stop what keeps it busy, and verify again."
-        is_quiet = not (self.owed or self.held)
-        left = f"{self.owed:,} orders and {self.held:,} holds are still undecided"
+        is_quiet = not (self.pending or self.held or self.events)
+        left = f"{self.pending:,} orders, {self.held:,} holds and {self.events:,} events are still undecided"
         if self.system_runs and is_quiet:
-            return f"Quiet after {self.waited:g} s: nothing is pending, nothing is held."
+            return f"Quiet after {self.waited:g} s: nothing is pending, held or on its way."
         if self.system_runs:
             return f"Not quiet after {self.waited:g} s: {left}."
         if is_quiet:

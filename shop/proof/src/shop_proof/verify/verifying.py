@@ -42,7 +42,7 @@ class Verification:
                 unrest = await wait_until_quiet(databases, self.clock, give_up - self.clock.monotonic())
                 waited = self.clock.monotonic() - began
                 before = await footprint(databases)
-                verdicts = await judge(databases, testimony, Scene(self.clock.now(), self.system_runs))
+                verdicts = await judge(databases, testimony, Scene(self.clock.now(), self.system_runs, not unrest))
                 is_still = before == await footprint(databases)
                 if is_still or self.clock.monotonic() >= give_up:
                     break
@@ -50,8 +50,9 @@ class Verification:
             verdicts=verdicts if is_still else [verdict.withheld() for verdict in verdicts],
             system_runs=self.system_runs,
             waited=round(waited, 1),
-            owed=unrest.owed,
+            pending=unrest.pending,
             held=unrest.held,
+            events=unrest.events,
             is_still=is_still,
             requests=testimony.requests,
             unanswered=testimony.unanswered,

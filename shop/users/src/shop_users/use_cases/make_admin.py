@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from atoll.clock import Clock, from_millis, to_millis
+from atoll.events import Outbox
 from atoll.ids import NewId
 from atoll.observability.logging import get_logger
 from atoll.storage import Database, Transaction
@@ -10,6 +11,7 @@ from shop_contracts.users import EmailAddress, User
 from shop_users.domain import ADMIN, Account
 from shop_users.passwords import Passwords, refuse_common
 from shop_users.store import accounts, known_addresses, refresh_tokens
+from shop_users.use_cases.announce_user import announce_registered
 
 NAME = "Administrator"
 
@@ -19,6 +21,7 @@ log = get_logger()
 @dataclass(frozen=True)
 class MakeAdmin:
     database: Database
+    outbox: Outbox
     passwords: Passwords
     clock: Clock
     new_id: NewId
@@ -33,7 +36,7 @@ class MakeAdmin:
         now = to_millis(account.user.created_at)
 
         async def make(tx: Transaction) -> User:
-            if await accounts.add(tx, account):
+            if await self._add(tx, account):
                 return account.user
             user = await accounts.make_admin(tx, email, account.password_hash, now)
             assert user is not None  # noqa: S101 - the address is taken, so it is there
@@ -48,9 +51,16 @@ class MakeAdmin:
         known = await self.database.read(lambda reading: accounts.find_by_email(reading, email.text))
         if known is None:
             account = await self._account(email, password, NAME)
-            await self.database.transaction(lambda tx: accounts.add(tx, account))
+            await self.database.transaction(lambda tx: self._add(tx, account))
         elif ADMIN not in known.user.roles:
             log.warning("the account of the first administrator is no administrator's", email=email.text)
+
+    async def _add(self, tx: Transaction, account: Account) -> bool:
+        """False when the address is taken."""
+        if not await accounts.add(tx, account):
+            return False
+        await announce_registered(tx, self.outbox, account.user)
+        return True
 
     async def _account(self, email: EmailAddress, password: str, name: str) -> Account:
         refuse_common(password)

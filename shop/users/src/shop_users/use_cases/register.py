@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from atoll.clock import Clock, from_millis, to_millis
+from atoll.events import Outbox
 from atoll.idempotency import Once, every_time
 from atoll.ids import NewId
 from atoll.storage import Database, Transaction
@@ -10,11 +11,13 @@ from shop_contracts.users import NewUser, User
 from shop_users.domain import Account, EmailTaken
 from shop_users.passwords import Passwords, refuse_common
 from shop_users.store import accounts
+from shop_users.use_cases.announce_user import announce_registered
 
 
 @dataclass(frozen=True)
 class Register:
     database: Database
+    outbox: Outbox
     passwords: Passwords
     clock: Clock
     new_id: NewId
@@ -28,6 +31,7 @@ class Register:
         async def add(tx: Transaction) -> User:
             if not await accounts.add(tx, account):
                 raise EmailTaken(user.email)
+            await announce_registered(tx, self.outbox, user)
             return user
 
         return await self.database.transaction(once(add))

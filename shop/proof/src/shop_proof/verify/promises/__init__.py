@@ -1,4 +1,4 @@
-"""Promises 1 to 12, each held against the evidence by itself."""
+"""Promises 1 to 12, and 16, each held against the evidence by itself."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,6 +8,7 @@ from shop_proof.verify.promises.conservation import Conservation
 from shop_proof.verify.promises.exact_prices import ExactPrices
 from shop_proof.verify.promises.legal_moves import LegalMoves
 from shop_proof.verify.promises.never_negative import NeverNegative
+from shop_proof.verify.promises.no_event_lost import NoEventLost
 from shop_proof.verify.promises.no_leak import NoLeak
 from shop_proof.verify.promises.no_oversell import NoOversell
 from shop_proof.verify.promises.nothing_pending import NothingPending
@@ -31,9 +32,10 @@ _ALL: Sequence[Callable[[Scene], Promise]] = (
     WholeOrNotAtAll,
     OneKeyOneEffect,
     RestartChangesNothing,
+    NoEventLost,
 )
 
 
 def all_promises(scene: Scene) -> list[Promise]:
-    """Promises 1 to 12, which have seen nothing yet."""
+    """All of them, which have seen nothing yet."""
     return [promise(scene) for promise in _ALL]

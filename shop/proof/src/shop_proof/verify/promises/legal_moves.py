@@ -39,10 +39,9 @@ class LegalMoves(Promise):
 
     def see_case(self, case: Case) -> None:
         self._reservations += case.hold is not None
-        self._changes += len(case.changes)
         self._see_stock(case)
-        self._see_changes(case)
         if case.order is not None:
+            self._see_changes(case.order)
             self._see_order(case.order, [sighting for sighting in case.sightings if sighting.on != "placing"])
 
     def evidence(self) -> str:
@@ -61,16 +60,16 @@ class LegalMoves(Promise):
             if not episode.takes and episode.cause not in GIVEN_BACK:
                 self.broken(f"The stock of {case.order_id} was moved by {episode.cause!r}")
 
-    def _see_changes(self, case: Case) -> None:
-        for before, after in pairwise(case.changes):
-            if after.status not in NEXT.get(before.status, set()):
-                self.broken(f"Order {case.order_id} went from {before.status} to {after.status}")
-        if [change.sequence for change in case.changes] != [*range(1, len(case.changes) + 1)]:
-            self.broken(f"Order {case.order_id} has come to states that nobody has written down")
-        last = case.changes[-1].status if case.changes else None
-        now = case.order.status if case.order else None
-        if last != now:
-            self.broken(f"Order {case.order_id} is {now or 'not there'}, and the last that was noted is {last}")
+    def _see_changes(self, order: OrderRecord) -> None:
+        self._changes += len(order.changes)
+        for before, after in pairwise(order.changes):
+            if after not in NEXT.get(before, set()):
+                self.broken(f"Order {order.id} went from {before} to {after}")
+        if len(order.changes) != order.last:
+            self.broken(f"Order {order.id} has come to states that nobody has written down")
+        noted = order.changes[-1] if order.changes else None
+        if noted != order.status:
+            self.broken(f"Order {order.id} is {order.status}, and the last that was noted is {noted}")
 
     def _see_order(self, order: OrderRecord, sightings: list[Sighting]) -> None:
         if order.status not in LATER:

@@ -10,6 +10,7 @@ import msgspec
 
 from shop_contracts.orders import Order
 from shop_contracts.users import User
+from shop_proof.verify.events import DeadLetter, SentEvent
 from shop_proof.verify.evidence import Book, Case
 from shop_proof.verify.records import Account, KeptAnswer, OrderRecord
 from shop_proof.verify.testimony import Placing, Testimony
@@ -50,10 +51,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What is looked at, and when: `system_runs` says whether anything can still move."""
+    """What is looked at, and when: `system_runs` says whether anything can still move, `is_quiet` that nothing will."""
 
     now: datetime
     system_runs: bool
+    is_quiet: bool = False
 
 
 class Promise:
@@ -86,6 +88,12 @@ class Promise:
 
     def see_user(self, told: User, account: Account | None) -> None:
         """One user that a client was told of, and the account, if it is there."""
+
+    def see_event(self, event: SentEvent) -> None:
+        """One event that somebody is to act on."""
+
+    def see_dead_letter(self, letter: DeadLetter) -> None:
+        """One event that was given up on."""
 
     def conclude(self) -> None:
         """There is no more evidence."""

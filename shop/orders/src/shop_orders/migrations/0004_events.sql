@@ -1,0 +1,1 @@
+-- include atoll.events 0001_events
