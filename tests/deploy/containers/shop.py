@@ -4,7 +4,9 @@ import json
 import os
 import secrets
 import signal
+import socket
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,18 +14,23 @@ from pathlib import Path
 from typing import Any
 
 from deploy.make_secrets import make
-from tests.deploy.containers.commands import CommandFailed, run
+from tests.deploy.containers.commands import CommandFailed, filtered, run
 from tests.deploy.containers.engines import Engine
 
 ROOT = Path(__file__).resolve().parents[3]
 DEPLOY = ROOT / "deploy"
-COMPOSE = str(Path(sys.executable).with_name("docker-compose"))
+FILES = ("compose.yaml", "compose.monitoring.yaml")
 SERVICES = ("registry", "users", "products", "orders", "gateway")
 COMMANDS = ("verify",)
 SUBNET = "10.83.65.0/24"
 """Not that of compose.yaml, so that a shop that runs here already is left alone."""
 
 UP_SECONDS = 240
+
+_COMPOSE = [
+    str(Path(sys.executable).with_name("docker-compose")),
+    *(part for file in FILES for part in ("--file", str(DEPLOY / file))),
+]
 
 
 @dataclass(frozen=True)
@@ -34,13 +41,17 @@ class Shop:
     folder: Path
     """For secrets, and for what clients were told."""
     port: int
+    watch_port: int
+    """Prometheus's."""
     environment: Mapping[str, str]
-    files: tuple[str, ...] = ("compose.yaml",)
 
     def compose(self, *arguments: str, seconds: float = 60) -> str:
         """What `docker compose` writes."""
-        files = [part for file in self.files for part in ("--file", str(DEPLOY / file))]
-        return run([COMPOSE, *files, *arguments], env=self.environment, seconds=seconds)
+        return run([*_COMPOSE, *arguments], env=self.environment, seconds=seconds)
+
+    def filter(self, service: str, *command: str, input: bytes = b"") -> bytes:
+        """What a command in the container of a service makes of `input`."""
+        return filtered([*_COMPOSE, "exec", "-T", service, *command], input, env=self.environment, seconds=120)
 
     def up(self, *arguments: str) -> None:
         """Start what is not running, and return when all of it is ready."""
@@ -51,9 +62,21 @@ class Shop:
         """Those of a service that run, by id."""
         return self.compose("ps", "--quiet", service).split()
 
-    def kill(self, container: str) -> None:
-        """SIGKILL to its first process, as a crash would: the engine does not know that anybody meant it."""
-        os.kill(int(self.engine.inspect(container)["State"]["Pid"]), signal.SIGKILL)
+    def crash(self, container: str) -> None:
+        """SIGKILL to its first process: the engine does not know that anybody meant it. Returns when it is back.
+
+        By the restart policy alone; AssertionError when that takes longer than a minute.
+        """
+        process = self.engine.inspect(container)["State"]["Pid"]
+        os.kill(process, signal.SIGKILL)
+        give_up = time.monotonic() + 60
+        while time.monotonic() < give_up:
+            state = self.engine.inspect(container)["State"]
+            health = (state.get("Health") or state.get("Healthcheck") or {}).get("Status")
+            if state["Running"] and state["Pid"] != process and health == "healthy":
+                return
+            time.sleep(0.2)
+        raise AssertionError(f"{container} did not come back within a minute: {state}")
 
     def secret(self, name: str) -> str:
         return (self.folder / "secrets" / name).read_text(encoding="utf-8").strip()
@@ -77,9 +100,10 @@ def build_images(engine: Engine, base: str, version: str) -> list[str]:
 
 
 @contextmanager
-def project(engine: Engine, folder: Path, port: int, images: Mapping[str, str], version: str) -> Iterator[Shop]:
+def project(engine: Engine, folder: Path, images: Mapping[str, str], version: str) -> Iterator[Shop]:
     """A shop that is not up yet; at the end, nothing is left of it."""
     make(folder / "secrets")
+    port, watch_port = _free_port(), _free_port()
     environment = {
         **engine.environment,
         **images,
@@ -87,10 +111,11 @@ def project(engine: Engine, folder: Path, port: int, images: Mapping[str, str], 
         "COMPOSE_PROGRESS": "plain",
         "SECRETS": str(folder / "secrets"),
         "GATEWAY_ADDRESS": f"127.0.0.1:{port}",
+        "PROMETHEUS_ADDRESS": f"127.0.0.1:{watch_port}",
         "ATOLL_SUBNET": SUBNET,
         "VERSION": version,
     }
-    shop = Shop(engine, folder, port, environment)
+    shop = Shop(engine, folder, port, watch_port, environment)
     try:
         yield shop
     except (CommandFailed, AssertionError):
@@ -98,6 +123,13 @@ def project(engine: Engine, folder: Path, port: int, images: Mapping[str, str], 
         raise
     finally:
         shop.compose("--profile", "*", "down", "--volumes", "--timeout", "5", "--remove-orphans", seconds=180)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _last_words(shop: Shop) -> list[str]:
