@@ -225,7 +225,11 @@ class TestMistakesInTheEnvironment:
             ("WEIGHTS", "1,two", "'1,two': a list of whole numbers, with commas between, is needed."),
             ("USERS_URL", "users:3001", "'users:3001': write http://host:port."),
             ("USER_SERVICE_URL", "https://users", "'https://users': write http://host:port."),
-            ("REGISTRY_URL", "http://a:b@c", "'http://***@c': write http://host:port."),
+            (
+                "REGISTRY_URL",
+                "http://a:b@c",
+                "'http://***@c': write http://host:port, several joined by commas, or dns://host:port.",
+            ),
         ],
     )
     def test_are_told_with_the_name_and_what_is_needed(self, name: str, text: str, said: str) -> None:

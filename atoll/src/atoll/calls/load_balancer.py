@@ -46,3 +46,13 @@ class PowerOfTwoChoices:
         second = int(self._chance.random() * (count - 1))
         one, other = candidates[first], candidates[second + (second >= first)]
         return other if other.load() < one.load() else one
+
+
+class InOrder:
+    """The first of the candidates, as the directory has them; the others stand by.
+
+    For services that want all callers at one place as long as it is there, such as the registry.
+    """
+
+    def choose(self, candidates: Sequence[C]) -> C:
+        return candidates[0]

@@ -1,4 +1,4 @@
-"""The directory that a service's settings ask for: fixed addresses first, the registry for everything else."""
+"""The directory that a service's settings ask for: given addresses first, the registry for everything else."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from atoll.clock import Clock
-from atoll.discovery.directory import FixedDirectory
+from atoll.discovery.addressed import AddressedDirectory
 from atoll.discovery.instance import ServiceInstance
 from atoll.discovery.registry_directory import RegistryDirectory
 
@@ -19,20 +19,22 @@ class DiscoverySettings(Protocol):
 
 
 class ConfiguredDirectory:
-    """A `Directory` of fixed addresses, which win, over a registry. Enter it as an async context manager."""
+    """A `Directory` of given addresses, which win, over a registry. Enter it as an async context manager."""
 
     def __init__(
-        self, fixed: Mapping[str, str], registry_url: str | None = None, *, clock: Clock | None = None
+        self, addresses: Mapping[str, str], registry_url: str | None = None, *, clock: Clock | None = None
     ) -> None:
-        self._fixed = FixedDirectory(fixed)
+        self._addressed = AddressedDirectory(addresses, clock=clock)
         self._registry = RegistryDirectory(registry_url, clock=clock) if registry_url else None
         self._held = AsyncExitStack()
 
     def instances(self, service: str) -> Sequence[ServiceInstance]:
-        fixed = self._fixed.instances(service)
-        return fixed or (self._registry.instances(service) if self._registry else ())
+        if self._registry is None or service in self._addressed:
+            return self._addressed.instances(service)
+        return self._registry.instances(service)
 
     async def __aenter__(self) -> Self:
+        await self._held.enter_async_context(self._addressed)
         if self._registry:
             await self._held.enter_async_context(self._registry)
         return self
@@ -46,17 +48,17 @@ class ConfiguredDirectory:
         await self._held.aclose()
 
     def __repr__(self) -> str:
-        return f"ConfiguredDirectory({self._fixed!r}, {self._registry!r})"
+        return f"ConfiguredDirectory({self._addressed!r}, {self._registry!r})"
 
 
 def directory_for(settings: DiscoverySettings, *services: str, clock: Clock | None = None) -> ConfiguredDirectory:
-    """Where `services` are, by the settings: `users_url` names the address of `users`, if it is set.
+    """Where `services` are, by the settings: `users_url` gives the address of `users`, if it is set.
 
     The registry at `registry_url`, if there is one, knows all others, and services not named here too.
     """
-    addresses = {service: _address_in(settings, service) for service in services}
-    fixed = {service: url for service, url in addresses.items() if url}
-    return ConfiguredDirectory(fixed, settings.registry_url, clock=clock)
+    found = {service: _address_in(settings, service) for service in services}
+    addresses = {service: address for service, address in found.items() if address}
+    return ConfiguredDirectory(addresses, settings.registry_url, clock=clock)
 
 
 def _address_in(settings: DiscoverySettings, service: str) -> str | None:

@@ -15,13 +15,22 @@ class Directory(Protocol):
 
 
 class FixedDirectory:
-    """Services at addresses that never change, such as `{"users": "http://127.0.0.1:3001"}`."""
+    """Services at addresses that never change, such as `{"users": "http://127.0.0.1:3001"}`.
+
+    Several addresses of one service are joined by commas: `http://a:3001,http://b:3001`.
+    """
 
     def __init__(self, urls: Mapping[str, str]) -> None:
-        self._instances = {service: (instance_at(service, url),) for service, url in urls.items()}
+        self._instances = {
+            service: tuple(instance_at(service, url.strip()) for url in joined.split(","))
+            for service, joined in urls.items()
+        }
 
     def instances(self, service: str) -> Sequence[ServiceInstance]:
         return self._instances.get(service, ())
+
+    def __contains__(self, service: str) -> bool:
+        return service in self._instances
 
 
 def instance_at(service: str, url: str) -> ServiceInstance:

@@ -6,17 +6,15 @@ import random
 from types import TracebackType
 from typing import Self
 
-from atoll.calls.client import ServiceClient
 from atoll.calls.errors import CallError, UpstreamProblem
 from atoll.calls.request import path
 from atoll.calls.timeouts import Timeouts
 from atoll.clock import Clock, SystemClock
-from atoll.discovery.directory import FixedDirectory
 from atoll.discovery.pauses import Pauses
-from atoll.discovery.registry_api import REGISTRY, Admission, Announcement, Renewal
+from atoll.discovery.registry_api import Admission, Announcement, Renewal
+from atoll.discovery.registry_client import RegistryClient
 from atoll.identity.service_credential import ServiceCredential
 from atoll.observability.logging import get_logger
-from atoll.resilience.retry_policy import RetryPolicy
 
 CALL_TIMEOUTS = Timeouts(connect=1.0, attempt=2.0, total=2.0)
 """How long one word to the registry may take, the farewell included."""
@@ -25,7 +23,7 @@ log = get_logger()
 
 
 class Registration:
-    """Keeps one instance in the registry at `url` while it is entered.
+    """Keeps one instance in the registry at `url`, or its replicas there, while it is entered.
 
     Leaving is done with care: the instance is DRAINING first, until its callers know that it is to be called no
     more (a second at most), and then gone.
@@ -51,14 +49,7 @@ class Registration:
         self._registering = asyncio.Lock()
         self._draining = False
         self._trouble = False
-        self._client = ServiceClient(
-            REGISTRY,
-            FixedDirectory({REGISTRY: url}),
-            credential=credential.token_for,
-            timeouts=CALL_TIMEOUTS,
-            retry=RetryPolicy(max_attempts=1),
-            clock=self._clock,
-        )
+        self._client = RegistryClient(url, timeouts=CALL_TIMEOUTS, credential=credential.token_for, clock=self._clock)
 
     @property
     def instance_id(self) -> str | None:
@@ -119,7 +110,7 @@ class Registration:
         await self._clock.sleep(self._admission.heartbeat_seconds)
 
     async def _register(self) -> Admission:
-        admission = await self._client.post("/register", self._announcement, into=Admission)
+        admission = await self._client.calls.post("/register", self._announcement, into=Admission)
         if self._draining:
             await self._renew(admission)
         return admission
@@ -129,7 +120,7 @@ class Registration:
         query = {"draining": True} if self._draining else None
         target = path("heartbeat", admission.service_id)
         try:
-            renewal = await self._client.post(target, into=Renewal, query=query)
+            renewal = await self._client.calls.post(target, into=Renewal, query=query)
         except UpstreamProblem as problem:
             if problem.status == 404:
                 return False
@@ -145,7 +136,7 @@ class Registration:
     async def _leave(self) -> None:
         try:
             if self._admission is not None:
-                await self._client.delete(path("register", self._admission.service_id))
+                await self._client.calls.delete(path("register", self._admission.service_id))
                 log.info("left the registry", instance=self._admission.service_id)
         except CallError as error:
             log.warning("could not leave the registry; the lease will run out", error=str(error))

@@ -6,20 +6,19 @@ import random
 import uuid
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from atoll.calls.client import ServiceClient
 from atoll.calls.errors import CallError
 from atoll.calls.request import Query
 from atoll.calls.timeouts import Timeouts
 from atoll.clock import Clock, SystemClock
-from atoll.discovery.directory import FixedDirectory
 from atoll.discovery.instance import ServiceInstance
 from atoll.discovery.known_instances import KnownInstances
 from atoll.discovery.pauses import Pauses
-from atoll.discovery.registry_api import REGISTRY, InstanceList
+from atoll.discovery.registry_api import InstanceList
+from atoll.discovery.registry_client import RegistryClient
+from atoll.discovery.waiting import wait_at_most
 from atoll.observability.logging import get_logger
-from atoll.resilience.retry_policy import RetryPolicy
 
 WATCH_SECONDS = 20.0
 """How long the registry may keep us waiting for news; a silent end of it is noticed 5 s later."""
@@ -36,21 +35,16 @@ log = get_logger()
 
 
 class RegistryDirectory:
-    """A `Directory` kept up to date by the registry at `url`. Enter it as an async context manager before use.
+    """A `Directory` kept up to date by the registry at `url`, or by its replicas there.
 
+    Enter it as an async context manager before use.
     Entering waits for the first list, but a second at most. While the registry is away, the last good list
     stays; when it comes back having forgotten everything, nobody is dropped for one lease.
     """
 
     def __init__(self, url: str, *, clock: Clock | None = None, chance: random.Random | None = None) -> None:
         self._clock = clock or SystemClock()
-        self._client = ServiceClient(
-            REGISTRY,
-            FixedDirectory({REGISTRY: url}),
-            timeouts=WATCH_TIMEOUTS,
-            retry=RetryPolicy(max_attempts=1),
-            clock=self._clock,
-        )
+        self._client = RegistryClient(url, timeouts=WATCH_TIMEOUTS, clock=self._clock)
         self._known = KnownInstances()
         self._name = str(uuid.uuid4())
         self._pauses = Pauses(chance=chance)
@@ -63,14 +57,7 @@ class RegistryDirectory:
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
         self._following = asyncio.create_task(self._follow(), name="follow the registry")
-        waiting = [
-            asyncio.create_task(self._has_list.wait()),
-            asyncio.create_task(self._clock.sleep(FIRST_LIST_SECONDS)),
-        ]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            await _cancel(*waiting)
+        await wait_at_most(FIRST_LIST_SECONDS, self._has_list, self._clock)
         return self
 
     async def __aexit__(
@@ -79,7 +66,8 @@ class RegistryDirectory:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await _cancel(self._following)
+        self._following.cancel()
+        await asyncio.gather(self._following, return_exceptions=True)
         await self._say_goodbye()
         await self._client.__aexit__(exc_type, exc, traceback)
 
@@ -100,14 +88,14 @@ class RegistryDirectory:
         settling = self._known.seconds_to_settle(now)
         wait = WATCH_SECONDS if settling is None else min(WATCH_SECONDS, settling)
         query: Query = {"since": cursor, "wait": wait, "watcher": self._name}
-        return await self._client.get("/watch", query=query, into=InstanceList)
+        return await self._client.calls.get("/watch", query=query, into=InstanceList)
 
     async def _say_goodbye(self) -> None:
         """Nobody who leaves the registry needs to wait until we know."""
         if self._has_list.is_set() and not self._registry_is_away:
             with contextlib.suppress(CallError):
                 query: Query = {"watcher": self._name, "last": True}
-                await self._client.get("/watch", query=query, into=InstanceList, timeout=GOODBYE_SECONDS)
+                await self._client.calls.get("/watch", query=query, into=InstanceList, timeout=GOODBYE_SECONDS)
 
     def _learn(self, told: InstanceList) -> None:
         if self._registry_is_away:
@@ -124,9 +112,3 @@ class RegistryDirectory:
 
     def __repr__(self) -> str:
         return f"RegistryDirectory({self._known!r})"
-
-
-async def _cancel(*tasks: asyncio.Task[Any]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

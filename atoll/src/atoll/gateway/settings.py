@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from atoll.client_address import TrustedProxies
-from atoll.settings import Port, ServiceSettings, Setting, http_url
+from atoll.settings import Port, ServiceSettings, Setting, service_address
 
 GATEWAY = "gateway"
 DEFAULT_LIMIT = "default"
@@ -47,6 +47,16 @@ class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Count = Annotated[int, Meta(ge=1)]
+Workers = Annotated[int, Meta(ge=1, le=256)]
+
+
+def store_address(url: str) -> None:
+    """The address of a Valkey or Redis server; ValueError tells what else it is, or what is not installed."""
+    try:
+        from atoll.limits.valkey_quota_store import ValkeyQuotaStore
+    except ModuleNotFoundError as error:
+        raise ValueError("A shared limit needs redis-py; install it with: pip install 'atoll[valkey]'") from error
+    ValkeyQuotaStore(url)
 
 
 class GatewaySettings(ServiceSettings, frozen=True, kw_only=True):
@@ -64,6 +74,15 @@ class GatewaySettings(ServiceSettings, frozen=True, kw_only=True):
         dict[str, LimitSettings],
         Setting("What holds instead of `limits` in development.", section="gateway.development_limits"),
     ] = msgspec.field(default_factory=dict)
+    limits_url: Annotated[
+        str | None,
+        Setting(
+            "The Valkey or Redis server in which all gateways count limits together; without it, each counts alone.",
+            aliases=("VALKEY_URL", "REDIS_URL"),
+            check=store_address,
+        ),
+    ] = None
+    workers: Annotated[Workers, Setting("Processes at the public door; limits are counted for all together.")] = 1
     keys_of: Annotated[str, Setting("The service that issues access tokens and publishes their keys.")] = "users"
     trusted_proxies: Annotated[
         tuple[str, ...],
@@ -94,7 +113,7 @@ def addresses_in(environ: Mapping[str, str], services: Iterable[str]) -> dict[st
         address = environ.get(f"{name}_URL") or environ.get(f"{name.removesuffix('S')}_SERVICE_URL")
         if address:
             try:
-                http_url(address)
+                service_address(address)
             except ValueError as error:
                 raise ValueError(f"{address!r} cannot be where {service} is; {error}.") from error
             addresses[service] = address

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from atoll.clock import Clock
 from atoll.discovery.instance import ServiceInstance
 from atoll.discovery.registry_api import Announcement, InstanceList, ListedInstance
+from atoll.discovery.waiting import wait_at_most
 from atoll.observability.logging import get_logger
 from atoll.problems import NotFound
 from atoll.registry.leases import Lease, Leases
@@ -103,7 +104,7 @@ class Registry:
             remaining = give_up_at - self._clock.monotonic()
             if remaining <= 0:
                 break
-            await self._within(remaining, self._changed)
+            await wait_at_most(remaining, self._changed, self._clock)
         return self.listed()
 
     def forget_watcher(self, watcher: str) -> None:
@@ -118,7 +119,7 @@ class Registry:
             remaining = give_up_at - self._clock.monotonic()
             if remaining <= 0 or self._closed:
                 return
-            await self._within(remaining, self._watchers.next_word())
+            await wait_at_most(remaining, self._watchers.next_word(), self._clock)
 
     def close_watches(self) -> None:
         """Answer every watcher now, and from now on at once: the registry is about to stop."""
@@ -161,16 +162,3 @@ class Registry:
             self._told = self._leases.revision
             self._changed.set()
             self._changed = asyncio.Event()
-
-    async def _within(self, seconds: float, event: asyncio.Event) -> None:
-        """Wait for the event, at most so long."""
-        waits = [
-            asyncio.create_task(event.wait()),
-            asyncio.create_task(self._clock.sleep(seconds)),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)

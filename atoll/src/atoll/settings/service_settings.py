@@ -9,7 +9,7 @@ from atoll.calls.settings import CallSettings, sensible
 from atoll.observability.logging import LogFormat, LogLevel
 from atoll.settings.fields import Setting
 from atoll.settings.secret import Secret
-from atoll.settings.urls import http_url, without_credentials
+from atoll.settings.urls import service_address, without_credentials
 
 Environment = Literal["development", "production"]
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -43,7 +43,10 @@ class ServiceSettings(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     registry_url: Annotated[
         str | None,
-        Setting("Where the registry is; without it, services need fixed addresses.", check=http_url),
+        Setting(
+            "Where the registry is, its replicas joined by commas; without it, services need addresses.",
+            check=service_address,
+        ),
     ] = None
     service_secret: Annotated[
         Secret, Setting("What the services of one system share, to know each other by.", check=long_enough)
