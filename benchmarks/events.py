@@ -1,7 +1,8 @@
 """Events a second through outbox → broker → inbox: durable at both ends, each with its effect once.
 
-One process sends what waits in an outbox, then one handles it: a note and an insert for each event. Then both
-work at the same time, with one event at a time, for the time from a commit to its effect.
+One process sends what waits in an outbox, then one handles it: a note and an insert for each event. Then both do so at
+the same time. Each has one processor. In the end there is one event at a time, for the time from
+a commit to its effect.
 """
 
 import asyncio
@@ -16,11 +17,12 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from atoll.events import Event, On, Outbox, ServiceEvents, open_broker
+from atoll.observability.logging import configure_logging
 from atoll.storage import Database, Migration, Transaction, load_migrations, open_database
 from atoll.testing.event_services import PLACED, Placed, working
 from atoll.testing.eventually import eventually
 from atoll.testing.valkey_server import valkey_server
-from benchmarks.measuring import table
+from benchmarks.measuring import on_processor, table
 
 EVENTS = 20_000
 IN_ONE_TRANSACTION = 100
@@ -70,6 +72,7 @@ class Receiver:
 
 def report() -> str:
     """Measure, and say so as Markdown."""
+    configure_logging("benchmarks", level="error")
     with tempfile.TemporaryDirectory(dir=".") as folder:
         return asyncio.run(_measured(Path(folder)))
 
@@ -81,32 +84,39 @@ async def _measured(folder: Path) -> str:
             (what, *(await asyncio.to_thread(_in_a_process, part, folder, server.url)))
             for part, what in (("send", "outbox → broker"), ("handle", "broker → inbox and effect"))
         ]
+        rows.append(("outbox → broker → inbox and effect", *(await _both_at_once(folder / "both", server.url))))
         latencies = await _latencies(folder, server.url)
     title = (
         f"{EVENTS:,} events, SQLite with synchronous=FULL, Valkey with appendfsync always, one process for each part"
     )
-    rates = table(title, ["part", "events / s", "events / s of CPU time"], rows)
+    rates = table(title, ["part", "events / s", "events / s of CPU time, of the last process"], rows)
     p50, p99 = statistics.median(latencies), statistics.quantiles(latencies, n=100)[98]
     return (
         f"{rates}\nFrom the commit of an event to its durable effect, one at a time: {p50:.1f} ms, p99 {p99:.1f} ms.\n"
     )
 
 
-async def _fill(folder: Path) -> None:
+async def _both_at_once(folder: Path, url: str) -> tuple[str, str]:
+    await _fill(folder, "new")
+    sending, handling = (asyncio.to_thread(_in_a_process, part, folder, url) for part in ("send", "handle"))
+    _, handled = await asyncio.gather(sending, handling)
+    return handled
+
+
+async def _fill(folder: Path, name: str = "order") -> None:
     async with _database(folder, "orders") as database:
         await database.migrate(SCHEMA)
         sender = Sender(database, "unix:///nowhere")
         for first in range(0, EVENTS, IN_ONE_TRANSACTION):
-            await sender.place([f"order-{number}" for number in range(first, first + IN_ONE_TRANSACTION)])
+            await sender.place([f"{name}-{number}" for number in range(first, first + IN_ONE_TRANSACTION)])
     async with _database(folder, "stock") as database:
         await database.migrate(SCHEMA)
 
 
 def _in_a_process(part: str, folder: Path, url: str) -> tuple[str, str]:
     """Events a second, of the clock and of CPU time."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.events", part, str(folder), url], check=True, capture_output=True, text=True
-    )
+    command = [*on_processor(0 if part == "send" else 1), sys.executable, "-m", "benchmarks.events"]
+    done = subprocess.run([*command, part, str(folder), url], check=True, capture_output=True, text=True)
     seconds, cpu = map(float, done.stdout.split()[-2:])
     return f"{EVENTS / seconds:,.0f}", f"{EVENTS / cpu:,.0f}"
 

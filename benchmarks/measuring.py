@@ -56,8 +56,7 @@ def running(
     command: Sequence[str], *, port: int, environment: Mapping[str, str] | None = None, cpu: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A program while it listens on `port`, on one processor if asked; ended when the block ends."""
-    if cpu is not None and shutil.which("taskset") and (os.cpu_count() or 1) > cpu:
-        command = ["taskset", "-c", str(cpu), *command]
+    command = [*on_processor(cpu), *command]
     process = subprocess.Popen(
         command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
@@ -71,6 +70,13 @@ def running(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def on_processor(cpu: int | None) -> list[str]:
+    """The beginning of a command that shall have no other processor; empty where that cannot be had."""
+    if cpu is None or not shutil.which("taskset") or (os.cpu_count() or 1) <= cpu:
+        return []
+    return ["taskset", "-c", str(cpu)]
 
 
 def _await_port(process: subprocess.Popen[bytes], port: int, patience: float = 20.0) -> None:

@@ -168,7 +168,7 @@ def atoll_shop(engine: str) -> Iterator[Shop]:
             binaries()
         except StartFailed as missing:
             raise Skipped(str(missing)) from missing
-    with tempfile.TemporaryDirectory(dir=".") as folder, _atoll_up(Path(folder), engine) as note:
+    with tempfile.TemporaryDirectory(dir=".") as folder, atoll_up(Path(folder), engine) as note:
         url = note.services["gateway"].url
         admin = _admin(url, Path(folder))
         thing = {"name": "Thing", "price": 10, "category": "things", "stock": STOCK}
@@ -176,11 +176,11 @@ def atoll_shop(engine: str) -> Iterator[Shop]:
         buyer = {"name": "Buyer", "email": "buyer@example.com", "password": "a-long-pass-phrase"}
         user_id = _post(f"{url}/api/users", buyer)["id"]
         token = _post(f"{url}/api/auth/login", {key: buyer[key] for key in ("email", "password")})["accessToken"]
-        with _counting(_orders_of(Path(folder), note)) as count:
+        with _counting(orders_database(Path(folder), note)) as count:
             yield Shop(url, token, user_id, ids, family(note.runner_pid), count)
 
 
-def _orders_of(data: Path, note: RunningSystem) -> str:
+def orders_database(data: Path, note: RunningSystem) -> str:
     """Where orders keeps them."""
     ports = PortPlan({name: ServiceSpec() for name in note.services})
     for name, service in note.services.items():
@@ -205,7 +205,7 @@ def _counting(url: str) -> Iterator[Callable[[str], int]]:
 
 
 @contextlib.contextmanager
-def _atoll_up(data: Path, engine: str, patience: float = 60.0) -> Iterator[RunningSystem]:
+def atoll_up(data: Path, engine: str, patience: float = 60.0) -> Iterator[RunningSystem]:
     command = [sys.executable, "-m", "atoll.cli", "up", "--file", str(SYSTEM_FILE), "--data", str(data)]
     command += ["--database", engine]
     log = data / "up.log"
