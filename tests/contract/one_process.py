@@ -3,7 +3,7 @@ public door."""
 
 import secrets
 import tomllib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import shop_orders.app
 import shop_products.app
 import shop_users.app
 from atoll.clock import SystemClock
+from atoll.discovery.resolving import CannotResolve
 from atoll.events import Broker, MemoryBroker
 from atoll.gateway.app import create_gateway
 from atoll.gateway.settings import GatewaySettings, RouteSettings
@@ -138,7 +139,8 @@ async def one_process_shop(folder: Path) -> AsyncIterator[OneProcessShop]:
             urls[service.name] = _url(bound["port"])
             return bound
 
-        await start(create_registry(RegistrySettings(port=0), check=_answers_on_this_machine))
+        registry_settings = RegistrySettings(port=0, networks=("0.0.0.0/0", "::/0"))
+        await start(create_registry(registry_settings, check=_answers_on_this_machine, resolve=_nowhere))
         broker = MemoryBroker()
         await start(_program(_users(folder, broker)))
         await start(_program(_products(folder, urls, broker)))
@@ -184,6 +186,11 @@ def _gateway(urls: Mapping[str, str]) -> Program:
     addresses = {f"{name.upper()}_URL": urls[name] for name in ("users", "products", "orders")}
     settings = load_settings(GatewaySettings, "gateway", {"ATOLL_CONFIG": str(SYSTEM_FILE)})
     return create_gateway(msgspec.structs.replace(settings, port=0, ops_port=0), environ=addresses)
+
+
+async def _nowhere(host: str) -> Sequence[str]:
+    """Nobody looks up the names that are made up here."""
+    raise CannotResolve(f"{host} is nowhere")
 
 
 async def _answers_on_this_machine(lease: Lease) -> bool:

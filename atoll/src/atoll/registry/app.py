@@ -2,11 +2,13 @@
 
 from atoll.clock import Clock, SystemClock
 from atoll.discovery.registry_api import REGISTRY
+from atoll.discovery.resolving import Resolve, resolve
 from atoll.identity.service_authenticator import ServiceAuthenticator
 from atoll.identity.service_credential import ServiceTokenVerifier
 from atoll.ids import NewId, uuid7
 from atoll.lifecycle import Program, UvicornListener
 from atoll.observability.health import Health
+from atoll.registry.announcers import Announcers
 from atoll.registry.http_check import HttpCheck
 from atoll.registry.leases import Leases
 from atoll.registry.registry import Check, Registry
@@ -21,12 +23,17 @@ def create_registry(
     clock: Clock | None = None,
     new_id: NewId | None = None,
     check: Check | None = None,
+    resolve: Resolve = resolve,
 ) -> Program:
-    """The registry as a service like any other; `check` decides when a newcomer is listed."""
+    """The registry as a service like any other; `check` decides when a newcomer is listed.
+
+    `resolve` finds the addresses of names that are announced.
+    """
     clock = clock or SystemClock()
     leases = Leases(clock=clock, new_id=new_id or uuid7(clock))
     registry = Registry(leases, check or HttpCheck(clock), clock)
-    service = _service(registry, settings, clock)
+    announcers = Announcers(settings.networks, resolve=resolve)
+    service = _service(registry, announcers, settings, clock)
     return Program(service, {"port": RegistryListener(registry, service, settings)})
 
 
@@ -42,12 +49,12 @@ class RegistryListener(UvicornListener):
         self._registry.close_watches()
 
 
-def _service(registry: Registry, settings: RegistrySettings, clock: Clock) -> Service:
+def _service(registry: Registry, announcers: Announcers, settings: RegistrySettings, clock: Clock) -> Service:
     secret = settings.service_secret.reveal()
     health = Health(REGISTRY, version=settings.version, clock=clock)
     return Service(
         REGISTRY,
-        RegistryRoutes(registry, health).table(),
+        RegistryRoutes(registry, announcers, health).table(),
         authenticator=ServiceAuthenticator(services=ServiceTokenVerifier(secret, REGISTRY, clock=clock)),
         jobs={"expire leases": registry.expire_leases, "admit newcomers": registry.admit_newcomers},
         version=settings.version,

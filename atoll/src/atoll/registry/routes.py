@@ -15,8 +15,9 @@ from atoll.discovery.registry_api import (
     Renewal,
     ShortText,
 )
-from atoll.endpoints import CallingService, Route
+from atoll.endpoints import CallingService, Request, Route
 from atoll.observability.health import Health, Liveness
+from atoll.registry.announcers import Announcers, ForeignAddress
 from atoll.registry.leases import HEARTBEAT_SECONDS, Lease
 from atoll.registry.registry import NoHealthyInstances, Registry, UnknownInstance
 
@@ -35,13 +36,14 @@ class RegistryHealth(Liveness, frozen=True, rename="camel"):
 class RegistryRoutes:
     """The handlers, and the table of contents."""
 
-    def __init__(self, registry: Registry, health: Health) -> None:
+    def __init__(self, registry: Registry, announcers: Announcers, health: Health) -> None:
         self._registry = registry
+        self._announcers = announcers
         self._health = health
 
     def table(self) -> list[Route]:
         return [
-            Route("POST", "/register", self.register, status=201),
+            Route("POST", "/register", self.register, status=201, problems=[ForeignAddress]),
             Route("POST", "/heartbeat/{service_id}", self.heartbeat, problems=[UnknownInstance]),
             Route("DELETE", "/register/{service_id}", self.leave),
             Route("GET", "/discover/{name}", self.discover, problems=[NoHealthyInstances]),
@@ -51,8 +53,9 @@ class RegistryRoutes:
             Route("GET", "/health", self.health),
         ]
 
-    async def register(self, announcement: Announcement, caller: CallingService) -> Admission:
-        """Take in an instance; it is listed once it answers its health check."""
+    async def register(self, announcement: Announcement, caller: CallingService, request: Request) -> Admission:
+        """Take in an instance, at the caller's own address; it is listed once it answers its health check."""
+        await self._announcers.check(announcement.host, request.client[0] if request.client else "")
         lease = self._registry.register(announcement)
         return Admission(
             service_id=lease.instance.id,
