@@ -1,7 +1,8 @@
 """Bytes of a connection in, the parts of one answer out. No I/O, no time.
 
 On httptools 0.9 (llhttp 9), whose strictness is what we rely on: it refuses bare line feeds, folded fields,
-white space before a colon, control bytes, two lengths, a length beside a transfer coding. It gives no
+white space before a colon, control bytes, two lengths, a length beside a transfer coding. What it lets pass is
+refused here: versions other than 1.0 and 1.1, statuses beyond 599, chunked twice or in HTTP/1.0. It gives no
 position where an answer ended, so bytes after the end show as a second `on_message_begin`; empty lines there
 pass unseen, as they would before the next answer. It knows nothing of the request, so the missing body of an
 answer to HEAD is ours to know, and nothing of the connection's end, so that is ours too.
@@ -16,6 +17,8 @@ from atoll.http1.errors import ConnectionEnded, InvalidAnswer
 from atoll.http1.messages import Fields, find
 
 _SWITCHING_PROTOCOLS = 101
+_LAST_STATUS = 599
+_VERSIONS = frozenset(("1.0", "1.1"))
 _TRANSFER_ENCODING = b"transfer-encoding"
 
 
@@ -34,7 +37,7 @@ class AnswerReceiver(Protocol):
     """Takes an answer's parts as they come, in order: one `on_head`, any number of `on_body`."""
 
     def on_head(self, status: int, fields: Fields) -> None:
-        """The final status (200 to 999, never 1xx) and the fields as they came; the list is yours to keep."""
+        """The final status (200 to 599, never 1xx) and the fields as they came; the list is yours to keep."""
 
     def on_body(self, data: bytes) -> None:
         """More of the body, its transfer coding taken off; never empty."""
@@ -132,6 +135,9 @@ class AnswerParser:
     def on_headers_complete(self) -> None:
         if self.ended:
             return
+        version = self._parser.get_http_version()
+        if version not in _VERSIONS:
+            raise InvalidAnswer(f"The answer is in HTTP/{version}.")
         status = self._parser.get_status_code()
         if status < 200:
             self._pass_interim(status)
@@ -141,7 +147,9 @@ class AnswerParser:
             self._fed > self._limits.head and self._interim_size + _size(fields) > self._limits.head
         ):
             raise self._too_large()
-        _check_codings(fields)
+        if status > _LAST_STATUS:  # RFC 9110, section 15
+            raise InvalidAnswer(f"There is no status {status}.")
+        _check_codings(fields, version)
         self._head_seen = True
         self._receiver.on_head(status, fields)
         if self._to_head:
@@ -194,15 +202,14 @@ def _size(fields: Fields) -> int:
     return len("HTTP/1.1 200 \r\n\r\n") + sum(len(name) + len(value) + len(": \r\n") for name, value in fields)
 
 
-def _check_codings(fields: Fields) -> None:
+def _check_codings(fields: Fields, version: str) -> None:
     """Raise unless the body comes as it is or chunked: we never ask for another transfer coding."""
+    codings = 0
     for name, value in fields:
-        if (
-            len(name) == len(_TRANSFER_ENCODING)
-            and name.lower() == _TRANSFER_ENCODING
-            and value.strip().lower() != b"chunked"
-        ):
-            raise InvalidAnswer("The answer's transfer coding is not one that we can take off.")
+        if len(name) == len(_TRANSFER_ENCODING) and name.lower() == _TRANSFER_ENCODING:
+            codings += 1
+            if value.strip().lower() != b"chunked" or codings > 1 or version == "1.0":
+                raise InvalidAnswer("The answer's transfer coding is not one that we can take off.")
 
 
 def _has_length(fields: Fields) -> bool:

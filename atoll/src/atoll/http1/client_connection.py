@@ -27,7 +27,7 @@ class Receiver(AnswerReceiver, Protocol):
     """
 
     def on_head(self, status: int, fields: Fields) -> None:
-        """The final status (200 to 999, never 1xx) and the fields as they came; the list is yours to keep."""
+        """The final status (200 to 599, never 1xx) and the fields as they came; the list is yours to keep."""
 
     def on_body(self, data: bytes) -> None:
         """More of the body, its transfer coding taken off; never empty. Trailers are dropped."""
