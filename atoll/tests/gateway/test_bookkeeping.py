@@ -83,4 +83,4 @@ async def test_a_reader_of_the_log_that_is_gone_does_not_hurt() -> None:
 
 @pytest.mark.parametrize(("level", "wanted"), [("debug", True), ("info", True), ("warning", False), ("error", False)])
 def test_lines_of_a_level_nobody_wants_are_not_made(level: str, wanted: bool) -> None:
-    assert (AccessLog.fitting("gateway", "json", level) is not None) is wanted  # type: ignore[arg-type]  # a level
+    assert (AccessLog.fitting("log", "gateway", "json", level) is not None) is wanted  # type: ignore[arg-type]  # a level

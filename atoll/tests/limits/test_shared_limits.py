@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from atoll.limits.policy import LimitPolicy
 from atoll.limits.quota_store import Grant, LocalQuotaStore, QuotaStore, StoreAway, lease_of
 from atoll.limits.shared_limiter import SharedLimiter
-from atoll.limits.valkey_quota_store import ValkeyQuotaStore, store_address
+from atoll.limits.valkey_quota_store import ValkeyQuotaStore
 from atoll.testing.clock import ManualClock
 from atoll.testing.eventually import eventually
 from atoll.testing.valkey_server import ValkeyToBreak, valkey_server
@@ -255,4 +255,4 @@ async def test_a_server_that_hangs_or_goes_is_counted_without() -> None:
 @pytest.mark.parametrize("url", ["", "valkey", "http://x", "valkey://"])
 def test_what_is_no_address_is_told(url: str) -> None:
     with pytest.raises(ValueError, match="write valkey://host:port"):
-        store_address(url)
+        ValkeyQuotaStore(url)

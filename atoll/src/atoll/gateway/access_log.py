@@ -11,8 +11,12 @@ from typing import Any, TextIO
 
 import orjson
 
+from atoll.gateway.settings import AccessLogFormat
 from atoll.gateway.visit import Visit
 from atoll.observability.logging import LogFormat, LogLevel, get_logger
+
+_COMBINED = b'%b - %b [%b +0000] "%b %b HTTP/1.%d" %d %d "-" "%b"\n'
+"""Apache's format, without referrers: they may hold secrets of other people's pages."""
 
 _LINE = (
     b'{"time":"%b.%06dZ","level":"info","service":%b,"event":"request","trace_id":"%b","request_id":"%b",'
@@ -20,23 +24,32 @@ _LINE = (
     b'"upstream":"%b","attempts":%d}\n'
 )
 
+_ESCAPED = {ord('"'): '\\"', ord("\\"): "\\\\"}
+
 log = get_logger()
 
 
 class AccessLog:
-    """Writes JSON to `stream`; without one, lines go through structlog."""
+    """Writes JSON, or Apache's combined format, to `stream`; without one, lines go through structlog."""
 
-    def __init__(self, service: str, stream: TextIO | None) -> None:
+    def __init__(self, service: str, stream: TextIO | None, *, combined: bool = False) -> None:
         self._service = orjson.dumps(service)
         self._stream = stream
+        self._line = self._combined_line if combined else self._json_line
+        self._time_format = "%d/%b/%Y:%H:%M:%S" if combined else "%Y-%m-%dT%H:%M:%S"
         self._second = 0
         self._second_as_text = b""
         self._routes: dict[str, bytes] = {}
 
     @classmethod
-    def fitting(cls, service: str, log_format: LogFormat, log_level: LogLevel) -> "AccessLog | None":
-        """The access log that goes with `configure_logging` of these; None when lines of its level are not wanted."""
-        if log_level not in {"debug", "info"}:
+    def fitting(
+        cls, wanted: AccessLogFormat, service: str, log_format: LogFormat, log_level: LogLevel
+    ) -> "AccessLog | None":
+        """The access log that is wanted, or, if it is to be as the other lines are, what goes with `configure_logging`
+        of these. None for none: lines of its level may not be wanted either."""
+        if wanted == "combined":
+            return cls(service, sys.stdout, combined=True)
+        if wanted == "off" or log_level not in {"debug", "info"}:
             return None
         pretty = log_format == "pretty" or (log_format == "auto" and sys.stdout.isatty())
         return cls(service, None if pretty else sys.stdout)
@@ -57,17 +70,13 @@ class AccessLog:
         except (OSError, ValueError):
             return
 
-    def _line(self, visit: Visit, start_of_time: float) -> bytes:
+    def _json_line(self, visit: Visit, start_of_time: float) -> bytes:
         """What a line says of a visit; never a query, which may hold secrets."""
         ended = start_of_time + visit.ended
-        second = int(ended)
-        if second != self._second:
-            self._second = second
-            self._second_as_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S").encode()
         principal, upstream = visit.principal, visit.upstream
         return _LINE % (
-            self._second_as_text,
-            (ended - second) * 1_000_000,
+            self._time(ended),
+            ended % 1.0 * 1_000_000,
             self._service,
             visit.traceparent[3:35],
             visit.request_id,
@@ -83,12 +92,39 @@ class AccessLog:
             visit.attempts,
         )
 
+    def _combined_line(self, visit: Visit, start_of_time: float) -> bytes:
+        principal, head = visit.principal, visit.head
+        return _COMBINED % (
+            visit.caller.address.encode(),
+            b"-" if principal is None else _quotable(principal.subject),
+            self._time(start_of_time + visit.ended),
+            head.method,
+            _quotable(visit.shown_path),
+            head.minor_version,
+            visit.status,
+            visit.answer_bytes,
+            _quotable(head.fields.get(b"user-agent", b"-").decode("latin-1")),
+        )
+
+    def _time(self, moment: float) -> bytes:
+        """To the second, as the format wants it; worked out once for each second."""
+        second = int(moment)
+        if second != self._second:
+            self._second = second
+            self._second_as_text = datetime.fromtimestamp(second, UTC).strftime(self._time_format).encode()
+        return self._second_as_text
+
     def _route(self, template: str) -> bytes:
         """As JSON; there are only so many."""
         found = self._routes.get(template)
         if found is None:
             found = self._routes[template] = orjson.dumps(template)
         return found
+
+
+def _quotable(text: str) -> bytes:
+    """Text of a stranger's, so that it cannot end the quotes around it, nor be anything but ASCII."""
+    return text.translate(_ESCAPED).encode("ascii", "backslashreplace")
 
 
 def _sentence(visit: Visit) -> str:

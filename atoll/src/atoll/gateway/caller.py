@@ -15,7 +15,7 @@ class Caller:
     `verified` is the token once it has been found good, until `good_until`; then it is looked at again.
     """
 
-    __slots__ = ("address", "good_until", "lines", "network", "repeats", "token", "traceparent", "verified")
+    __slots__ = ("address", "good_until", "lines", "network", "origin", "repeats", "token", "traceparent", "verified")
 
     def __init__(self, head: RequestHead, peer: str, proxies: TrustedProxies) -> None:
         fields = head.fields
@@ -27,6 +27,7 @@ class Caller:
         """Of the client's fields those that may pass, and those that tell upstream where the request came from."""
         self.token = _bearer_token(fields.get(b"authorization"))
         self.traceparent = fields.get(b"traceparent")
+        self.origin = fields.get(b"origin")
         self.repeats = b"idempotency-key" in fields
         """Whether a request has one effect, however often it is sent."""
         self.verified: VerifiedToken | None = None

@@ -1,6 +1,7 @@
 """The public door: what every request goes through, as an application of `HttpServer`."""
 
 import itertools
+import math
 import random
 import secrets
 
@@ -8,6 +9,7 @@ from atoll.client_address import TrustedProxies
 from atoll.clock import Clock
 from atoll.gateway.bookkeeping import Bookkeeping
 from atoll.gateway.caller import Caller
+from atoll.gateway.overload import Overload
 from atoll.gateway.own_answers import problem_answer
 from atoll.gateway.proxy_exchange import ProxyExchange
 from atoll.gateway.rules import Rules
@@ -35,6 +37,7 @@ class Gateway:
         books: Bookkeeping,
         clock: Clock,
         *,
+        overload: Overload | None = None,
         tracer: Tracer | None = None,
         trusted_proxies: TrustedProxies | None = None,
         max_in_flight: int = 4096,
@@ -44,6 +47,7 @@ class Gateway:
         self.clock = clock
         self.monotonic = clock.monotonic
         self.chance = random.Random()  # noqa: S311 - jitter is no secret
+        self.overload = overload or Overload(math.inf)
         self._books = books
         self._tracer = tracer or Tracer(ratio=0.0)
         self._trusted_proxies = trusted_proxies or TrustedProxies()

@@ -15,16 +15,20 @@ from atoll.gateway.visit import Visit
 from atoll.limits.limiter import Limiter
 from atoll.limits.policy import Decision, LimitPolicy
 from atoll.limits.rates import in_words
+from atoll.limits.shared_limiter import SharedLimiter
 from atoll.problems import TooManyRequests
 
 
 class CountedLimit:
     """One limit: its policies for addresses and for users, counted with a limiter."""
 
-    __slots__ = ("_by_address", "_by_user", "_limiter")
+    __slots__ = ("_by_address", "_by_user", "_limiter", "_shared", "is_shared")
 
     def __init__(self, limit: Limit, limiter: Limiter) -> None:
         self._limiter = limiter
+        self._shared = limiter if isinstance(limiter, SharedLimiter) else None
+        self.is_shared = self._shared is not None
+        """Whether it may be necessary to ask others: `is_ready` says when, and `prepare` does so."""
         self._by_address = CountedPolicy(limit.address)
         self._by_user = None if limit.user is None else CountedPolicy(limit.user)
 
@@ -32,6 +36,21 @@ class CountedLimit:
     def policies(self) -> "list[CountedPolicy]":
         """Those that are counted by."""
         return [self._by_address] if self._by_user is None else [self._by_address, self._by_user]
+
+    def is_ready(self, cost: int, visit: Visit) -> bool:
+        """Whether `count` can decide now."""
+        return self._shared is None or self._shared.is_ready(*self._counted_as(visit), cost)
+
+    async def prepare(self, cost: int, visit: Visit) -> None:
+        """Have what `count` needs to decide."""
+        if self._shared is not None:
+            await self._shared.prepare(*self._counted_as(visit), cost)
+
+    def _counted_as(self, visit: Visit) -> tuple[LimitPolicy, str]:
+        counted, principal = self._by_user, visit.principal
+        if counted is None or principal is None:
+            return self._by_address.policy, visit.caller.network
+        return counted.policy, principal.subject
 
     def count(self, cost: int, visit: Visit) -> None:
         """Let the visit use `cost` units, or raise `TooManyRequests`. Notes in it what its answer says of the limit."""

@@ -19,6 +19,7 @@ from atoll.calls.timeouts import HEADER as REMAINING
 from atoll.calls.upstreams import Upstream
 from atoll.gateway.limiting import CountedLimit
 from atoll.gateway.own_answers import health_answer, problem_answer
+from atoll.gateway.paths import below_prefix, canonical
 from atoll.gateway.rewriting import answer_fields
 from atoll.gateway.routes import Route
 from atoll.gateway.rules import Way
@@ -39,6 +40,7 @@ from atoll.problems import (
     GatewayTimeout,
     InternalError,
     MethodNotAllowed,
+    NotFound,
     Problem,
     Unauthenticated,
     Unavailable,
@@ -61,6 +63,8 @@ LONGEST_PAUSE = DEFAULT_RETRY.max_backoff
 """Seconds of `Retry-After` that a client is made to wait; an answer that asks for more is handed to it instead."""
 
 _HEALTH = b"/health"
+_WANTED_METHOD = b"access-control-request-method"
+_WANTED_FIELDS = b"access-control-request-headers"
 _WE_RETRY = b"%b: yes\r\n" % CALLER_RETRIES.lower().encode("ascii")
 _WITHOUT_BODY = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS"))
 
@@ -143,11 +147,19 @@ class ProxyExchange:
             self._answer_health()
             return
         way = self._gateway.rules.known.get((head.method, path)) or self._find_way(path)
+        if way is None:
+            self._answer_preflight(path)
+            return
         visit.path, self._target, self._route, self._limit, self._service = way
         visit.path_is_plain = True
         visit.template = self._route.template
         if mark:
             self._target += mark + query
+        if self._route.cors is not None:
+            visit.cors_fields = self._route.cors.fields(visit.caller.origin)
+        overload = self._gateway.overload
+        if overload.pressure and overload.refuses(self._route.priority):
+            raise Unavailable("There is too much to do at the moment.")
         if head.has_body:
             self._client.limit_body(self._route.body_limit)
         if visit.caller.token:
@@ -155,7 +167,8 @@ class ProxyExchange:
         else:
             self._authorize(None)
 
-    def _find_way(self, path: bytes) -> Way:
+    def _find_way(self, path: bytes) -> Way | None:
+        """The way for a path that was not asked for before; None for a browser that asks what a page may do there."""
         rules, visit = self._gateway.rules, self._visit
         try:
             return rules.way(visit.head.method, path)
@@ -163,6 +176,8 @@ class ProxyExchange:
             self._client.close_after_answer()
             raise
         except Problem:
+            if visit.head.method == b"OPTIONS" and _WANTED_METHOD in visit.head.fields:
+                return None
             rules.limits.named(DEFAULT_LIMIT).count(1, visit)
             raise
 
@@ -198,6 +213,18 @@ class ProxyExchange:
         """Let pass whom the limit and the rule let pass."""
         route, visit = self._route, self._visit
         visit.principal = principal
+        if self._limit.is_shared and not self._limit.is_ready(route.cost, visit):
+            self._wait_for(self._count_together())
+        else:
+            self._admit()
+
+    async def _count_together(self) -> None:
+        await self._limit.prepare(self._route.cost, self._visit)
+        self._admit()
+
+    def _admit(self) -> None:
+        route, visit = self._route, self._visit
+        principal = visit.principal
         self._limit.count(route.cost, visit)
         if route.needs_token and principal is None:
             raise Unauthenticated
@@ -220,6 +247,7 @@ class ProxyExchange:
         connection = upstream.pool.take(careful=not self._repeatable)
         if connection is None:
             self._wait_for(self._connect(upstream))
+            self._allow(self._route.max_wait)
         else:
             self._send(upstream, connection)
 
@@ -310,7 +338,7 @@ class ProxyExchange:
 
     def on_head(self, status: int, fields: Fields) -> None:
         visit = self._visit
-        ours = b"x-request-id: %b\r\n%b" % (visit.request_id, visit.limit_fields)
+        ours = b"x-request-id: %b\r\n%b%b" % (visit.request_id, visit.limit_fields, visit.cors_fields)
         lines, length, service = answer_fields(fields, ours)
         if service is not None and service != self._service.name_in_answers:
             self._another_service_answered(service)
@@ -510,6 +538,20 @@ class ProxyExchange:
         self._finish()
         self._client.answer(200, fields, body)
 
+    def _answer_preflight(self, path: bytes) -> None:
+        visit = self._visit
+        rules, wanted = self._gateway.rules, visit.head.fields[_WANTED_METHOD]
+        below = below_prefix(canonical(path))
+        found = None if below is None else rules.routes.preflight(wanted, below)
+        rules.limits.named(DEFAULT_LIMIT).count(1, visit)
+        if found is None:
+            raise NotFound(f"No page may use {visit.shown_path} with this method.")
+        cors, methods = found
+        fields = cors.preflight(visit.caller.origin, methods, visit.head.fields.get(_WANTED_FIELDS, b""))
+        visit.status = 204
+        self._finish()
+        self._client.answer(204, fields + _our_fields(visit), b"")
+
     def _wait_for(self, rung: Coroutine[None, None, None]) -> None:
         """Climb down one rung in a task, in bounded time; the client's body stays where it is meanwhile."""
         self._client.pause_body()
@@ -586,7 +628,7 @@ def _retry_after(fields: Fields) -> float:
 
 
 def _our_fields(visit: Visit) -> bytes:
-    return b"x-request-id: %b\r\n%b" % (visit.request_id, visit.limit_fields)
+    return b"x-request-id: %b\r\n%b%b" % (visit.request_id, visit.limit_fields, visit.cors_fields)
 
 
 def _framing(head: RequestHead) -> bytes:

@@ -7,6 +7,8 @@ Only then the method is looked at, so that a path with rules of its own never fa
 import re
 from collections.abc import Iterator, Sequence
 
+from atoll.gateway.cors import Cors, wrong_origins
+from atoll.gateway.overload import Priority
 from atoll.gateway.settings import GatewaySettings, RouteSettings
 from atoll.problems import MethodNotAllowed
 
@@ -38,10 +40,13 @@ class Route:
     __slots__ = (
         "attempt_timeout",
         "body_limit",
+        "cors",
         "cost",
         "endless",
         "limit",
+        "max_wait",
         "needs_token",
+        "priority",
         "remaining_ms",
         "role",
         "service",
@@ -63,6 +68,10 @@ class Route:
         self.limit = given.limit
         self.cost = given.cost
         self.silence_timeout = given.silence_timeout or settings.silence_timeout
+        self.max_wait = min(settings.max_wait, self.attempt_timeout)
+        self.priority = Priority[given.priority.upper()]
+        origins = settings.cors if given.cors is None else given.cors
+        self.cors = Cors(origins) if origins else None
 
     @property
     def access(self) -> str:
@@ -100,7 +109,7 @@ class RoutingTable:
         self.services = tuple(sorted({each.to for each in settings.routes}))
         self._root = _Node()
         self._all_rules: list[Rules] = []
-        mistakes: list[str] = []
+        mistakes = [f"The setting `cors` {each}" for each in wrong_origins(settings.cors)]
         for number, given in enumerate(settings.routes, 1):
             wrong = list(_wrong_in(given)) or list(self._add(given, Route(given, settings)))
             mistakes += [f"Route {number} ({given.path}) {each}" for each in wrong]
@@ -109,6 +118,14 @@ class RoutingTable:
         for rules in self._all_rules:
             if b"GET" in rules:
                 rules.setdefault(b"HEAD", rules[b"GET"])
+
+    def preflight(self, wanted: bytes, path: bytes) -> tuple[Cors, Sequence[str]] | None:
+        """The origins that may use the method `wanted` at a path, and all methods that there are; None for nobody."""
+        rules = _find(self._root, path[1:].split(b"/"), 0)
+        route = None if rules is None else rules.get(wanted)
+        if rules is None or route is None or route.cors is None:
+            return None
+        return route.cors, sorted(each.decode() for each in rules)
 
     def find(self, method: bytes, path: bytes) -> Route | None:
         """The rule for a canonical path, if there is one; raises `MethodNotAllowed` with what is allowed."""
@@ -173,6 +190,7 @@ def _wrong_in(given: RouteSettings) -> Iterator[str]:
     for method in given.methods:
         if method not in _METHODS:
             yield f"has the method {method!r}; known are {', '.join(_METHODS)}."
+    yield from wrong_origins(given.cors or ())
     if given.body_limit < 0:
         yield "has a negative body_limit."
     for name in ("attempt_timeout", "total_timeout", "silence_timeout"):

@@ -1,7 +1,7 @@
 """What the gateway can be told; its routes are the `[[gateway.routes]]` of the system file."""
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -21,7 +21,9 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     the path before it. `access` is `public`, `user` (any valid token), or the role that the token must have.
     Times are in seconds; None means the gateway's own. Answers of an `endless` route go on until somebody ends them,
     as server-sent events do: a gateway that stops does so, where it waits for any other answer. Each request uses
-    `cost` units of the `limit` of that name; 0 is for a route that is not limited.
+    `cost` units of the `limit` of that name; 0 is for a route that is not limited. In an overload, those of low
+    `priority` are refused first, and those of high priority last. `cors` are the origins whose pages may use the route;
+    None means the gateway's own.
     """
 
     path: str
@@ -35,6 +37,11 @@ class RouteSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     endless: bool = False
     limit: str = DEFAULT_LIMIT
     cost: int = 1
+    priority: Literal["low", "normal", "high"] = "normal"
+    cors: tuple[str, ...] | None = None
+
+
+AccessLogFormat = Literal["log", "combined", "off"]
 
 
 class LimitSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -97,6 +104,17 @@ class GatewaySettings(ServiceSettings, frozen=True, kw_only=True):
     trace_sample_ratio: Annotated[
         float, Meta(ge=0, le=1), Setting("The share of requests whose trace is to be recorded.")
     ] = 0.01
+    cors: Annotated[
+        tuple[str, ...], Setting("Origins whose pages may use the routes, such as https://shop.example; `*` for all.")
+    ] = ()
+    access_log: Annotated[
+        AccessLogFormat,
+        Setting("One line for each request: as the other log lines are, in Apache's combined format, or off."),
+    ] = "log"
+    max_loop_delay: Annotated[
+        Seconds, Setting("Seconds that the event loop may be behind before what matters least is refused.")
+    ] = 0.1
+    max_wait: Annotated[Seconds, Setting("Seconds that a request may wait for a free connection to an instance.")] = 1.0
     max_in_flight: Annotated[Count, Setting("Requests in hand at once; more are answered 503.")] = 4096
     max_connections: Annotated[Count, Setting("Open connections of clients.")] = 10_000
     max_connections_per_instance: Annotated[Count, Setting("Open connections to one instance.")] = 512

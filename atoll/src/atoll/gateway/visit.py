@@ -17,6 +17,7 @@ class Visit:
         "answer_bytes",
         "attempts",
         "caller",
+        "cors_fields",
         "ended",
         "head",
         "limit_fields",
@@ -47,6 +48,8 @@ class Visit:
         """Of the rule that holds for the path, for metrics: never the path itself."""
         self.limit_fields = b""
         """Lines that tell the client how much it may still ask for."""
+        self.cors_fields = b""
+        """Lines that tell a browser which pages may read the answer."""
         self.principal: Principal | None = None
         self.upstream: Upstream | None = None
         self.attempts = 0

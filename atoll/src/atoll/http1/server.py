@@ -19,7 +19,11 @@ log = get_logger()
 
 
 class HttpServer:
-    """Serves `application` at `host` and `port`, within `limits`."""
+    """Serves `application` at `host` and `port`, within `limits`.
+
+    With a `door`, a listening socket that another process has as well, it serves there instead, and leaves it to the
+    other one to admit connections.
+    """
 
     def __init__(
         self,
@@ -29,6 +33,7 @@ class HttpServer:
         *,
         limits: ServerLimits | None = None,
         sweep_interval: float = SWEEP_INTERVAL,
+        door: socket.socket | None = None,
     ) -> None:
         self.application = application
         self.limits = limits or ServerLimits()
@@ -38,6 +43,7 @@ class HttpServer:
         self.sweep_interval = sweep_interval
         self._connections: set[ServerConnection] = set()
         self._all_closed = asyncio.Event()
+        self._door = door
         self._socket: socket.socket | None = None
         self._server: asyncio.Server | None = None
         self._sweep_timer: asyncio.TimerHandle | None = None
@@ -52,7 +58,7 @@ class HttpServer:
         return self._connections
 
     async def start(self) -> Address:
-        self._socket = listening_socket(self._host, self._port)
+        self._socket = self._door or listening_socket(self._host, self._port)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._new_connection, sock=self._socket, backlog=BACKLOG)
         host, self._port = self._socket.getsockname()[:2]
@@ -63,7 +69,8 @@ class HttpServer:
         if self._socket is None or self._server is None or self.draining:
             return
         self.draining = True
-        await stop_listening(self._server, self._socket, self._new_connection)
+        admits_others = self._door is not None
+        await stop_listening(self._server, self._socket, self._new_connection, admits_others=admits_others)
         for connection in list(self._connections):
             connection.drain()
 

@@ -40,11 +40,13 @@ log = get_logger()
 class Program:
     """A service with ways in of its own choice, each by the name under which its port is told.
 
-    They start in this order. The address of the one called `port` is what gets registered.
+    They start in this order. The address of the one called `port` is what gets registered, unless it is not
+    `announced`: another process speaks for this one.
     """
 
     service: Runnable
     listeners: Mapping[str, Listener]
+    announced: bool = True
 
 
 def main(service_name: str, create: Callable[[S], Runnable | Program], settings_type: type[S]) -> NoReturn:
@@ -112,7 +114,8 @@ async def _live(program: Program, settings: ServiceSettings, stop: Stop, line: S
             ports = {name: address.port for name, address in bound.items()}
             line.ready(ports)
             log.info("serving", version=program.service.version, **ports)
-            await held.enter_async_context(registered(program.service, settings, bound["port"]))
+            if program.announced:
+                await held.enter_async_context(registered(program.service, settings, bound["port"]))
         await stop.requested()
         log.info("stopping", reason=stop.reason)
         line.stopping()

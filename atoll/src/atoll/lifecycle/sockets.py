@@ -32,16 +32,19 @@ _TCP_FLAGS_OFFSET = 13
 _TCP_SYN = 0x02
 
 
-def listening_socket(host: str, port: int) -> socket.socket:
+def listening_socket(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """A socket that listens on `host` and `port`, not blocking; port 0 takes a free one.
 
-    Its connections send at once what they have (TCP_NODELAY), on every event loop. Raises `StartFailed` with
+    With `shared`, others of this user may listen there as well, and the kernel spreads connections over all of them
+    (SO_REUSEPORT). Its connections send at once what they have (TCP_NODELAY), on every event loop. Raises `StartFailed` with
     what to do when the address cannot be had.
     """
     family, address = _resolved(host, port)
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio asks for the protocol by number
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             with contextlib.suppress(OSError):
                 listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
@@ -55,10 +58,18 @@ def listening_socket(host: str, port: int) -> socket.socket:
 
 
 async def stop_listening(
-    server: asyncio.Server, listening: socket.socket, new_connection: Callable[[], asyncio.Protocol]
+    server: asyncio.Server,
+    listening: socket.socket,
+    new_connection: Callable[[], asyncio.Protocol],
+    *,
+    admits_others: bool = False,
 ) -> None:
-    """Close a server of the event loop; everyone who has connected already gets a connection all the same."""
-    admit_no_more(listening)
+    """Close a server of the event loop; everyone who has connected already gets a connection all the same.
+
+    `admits_others`: another process has the same socket, and goes on admitting connections at it.
+    """
+    if not admits_others:
+        admit_no_more(listening)
     for _ in range(_TURNS_TO_CONNECT):
         await asyncio.sleep(0)
     waiting = accept_waiting(listening)

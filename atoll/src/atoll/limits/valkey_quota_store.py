@@ -83,11 +83,6 @@ return redis.call('ZCARD', KEYS[1])
 _SCHEMES = {"valkey": "redis", "valkeys": "rediss", "redis": "redis", "rediss": "rediss", "unix": "unix"}
 
 
-def store_address(url: str) -> None:
-    """The address of a Valkey or Redis server; ValueError tells what else it is."""
-    ValkeyQuotaStore(url)
-
-
 class ValkeyQuotaStore:
     """A `QuotaStore` in the server at `url`: `valkey://host:port`, `valkeys://` with TLS, `redis://`, `unix:///path`.
 
