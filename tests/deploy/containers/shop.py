@@ -43,7 +43,7 @@ class Shop:
     port: int
     watch_port: int
     """Prometheus's."""
-    environment: Mapping[str, str]
+    environment: dict[str, str]
 
     def compose(self, *arguments: str, seconds: float = 60) -> str:
         """What `docker compose` writes."""
@@ -77,6 +77,14 @@ class Shop:
                 return
             time.sleep(0.2)
         raise AssertionError(f"{container} did not come back within a minute: {state}")
+
+    def upgrade(self, service: str, version: str) -> None:
+        """A rolling one, as README.md has it: new instances beside the old, which are then asked to stop."""
+        old = self.containers(service)
+        self.environment["VERSION"] = version
+        self.up("--no-deps", "--no-recreate", "--scale", f"{service}={2 * len(old)}", service)
+        self.engine("stop", *old)
+        self.engine("rm", *old)
 
     def secret(self, name: str) -> str:
         return (self.folder / "secrets" / name).read_text(encoding="utf-8").strip()
