@@ -32,7 +32,8 @@ class Shelf:
     """Products as orders knows it, in memory: stock by product id, and the reservations made of it.
 
     Everything costs 19.90. What the test sets: while `away` nothing can be asked, while `deaf` events do not reach
-    it; `dies_after_reserving` lets orders' next attempt die between its reservation and its commit.
+    it; `fates` are what it says of orders whatever it knows; `dies_after_reserving` lets orders' next attempt die
+    between its reservation and its commit.
     """
 
     def __init__(self, clock: ManualClock, broker: MemoryBroker) -> None:
@@ -45,6 +46,7 @@ class Shelf:
         self.reservations: dict[str, Reservation] = {}
         self.settled: set[str] = set()
         self.released: list[str] = []
+        self.fates: dict[str, ReservationState | None] = {}
         self.heard: list[Event[wire.Raw]] = []
         self.reserve_calls = 0
         self.away = False
@@ -72,11 +74,17 @@ class Shelf:
         await asyncio.sleep(0)
         if self.away:
             raise NoInstances(service="products")
+        if order_id in self.fates:
+            return self.fates[order_id]
         if order_id in self.released:
             return "released"
         if order_id in self.settled:
             return "settled"
         return "held" if order_id in self.reservations else None
+
+    async def hold(self, order_id: str, product_id: str) -> None:
+        """Hold one of a product, as for an order of long ago."""
+        await self.reserve(order_id, [Item(product_id=product_id, quantity=1)])
 
     @property
     def deaf(self) -> bool:
