@@ -12,11 +12,15 @@ from tests.faults.storm.plan import BROKER, POSTGRES, Fault, Step
 from tests.faults.storm.small_disk import SmallDisk
 
 from atoll.runner.data_folder import DataFolder
+from atoll.testing.eventually import eventually
 from atoll.testing.system import SystemUnderTest
 from atoll.testing.valkey_server import ValkeyToBreak
 
 NOT_ON_THE_WAY = ("registry", "users", "users-2")
 """No order passes these: what was in flight when one was killed was not with it, and the kill is not counted."""
+
+PATIENCE = 2.0
+"""Seconds that a kill waits for something to meet."""
 
 
 @dataclass
@@ -63,7 +67,7 @@ class Harm:
         pid = self._pid(target)
         if target != BROKER and not pid:
             return ": it does not run"
-        in_flight = await self.watching.now()
+        in_flight = await self._something_in_flight()
         if target == BROKER:
             await self.broker.restart()
         else:
@@ -72,6 +76,16 @@ class Harm:
         if target not in NOT_ON_THE_WAY:
             self.kills.append(in_flight)
         return f": {in_flight}"
+
+    async def _something_in_flight(self) -> InFlight:
+        """What is in flight when there is a request, or after `PATIENCE`: clients pause while everything is down."""
+
+        async def some_request() -> int:
+            return (await self.watching.now()).requests
+
+        with suppress(TimeoutError):
+            await eventually(some_request, within=PATIENCE)
+        return await self.watching.now()
 
     async def _freeze(self, target: str, seconds: float) -> None:
         if target == BROKER:
