@@ -230,8 +230,9 @@ class HeadReader:
             fields[name] = value
         elif name in _ONCE_ONLY:
             self._repeated = name
-        else:
-            fields[name] += (b"; " if name == b"cookie" else b", ") + value
+        elif value:
+            before = fields[name]
+            fields[name] = before + (b"; " if name == b"cookie" else b", ") + value if before else value
 
     def _head_too_long(self) -> HeaderFieldsTooLarge:
         return HeaderFieldsTooLarge(f"The request's head is longer than {self._limits.head} bytes.")
