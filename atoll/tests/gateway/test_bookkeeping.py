@@ -2,6 +2,7 @@
 
 import io
 import json
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -84,3 +85,19 @@ async def test_a_reader_of_the_log_that_is_gone_does_not_hurt() -> None:
 @pytest.mark.parametrize(("level", "wanted"), [("debug", True), ("info", True), ("warning", False), ("error", False)])
 def test_lines_of_a_level_nobody_wants_are_not_made(level: str, wanted: bool) -> None:
     assert (AccessLog.fitting("log", "gateway", "json", level) is not None) is wanted  # type: ignore[arg-type]  # a level
+
+
+async def test_the_combined_format_is_apaches_and_cannot_be_forged() -> None:
+    stream = io.StringIO()
+    made = visit(b'/api/"x"?secret=1')
+    made.head.fields[b"user-agent"] = b'a "b" \\ \xe4'
+    AccessLog("gateway", stream, combined=True).write([made], start_of_time=1795329051.0)
+
+    assert stream.getvalue() == (
+        '1.2.3.4 - somebody [22/Nov/2026:06:30:51 +0000] "GET /api/\\"x\\" HTTP/1.1" 200 0 "-" "a \\"b\\" \\\\ \\xe4"\n'
+    )
+
+
+@pytest.mark.parametrize(("wanted", "level", "made"), [("off", "info", False), ("combined", "error", True)])
+def test_the_access_log_can_be_off_or_of_its_own_form(wanted: Any, level: Any, made: bool) -> None:
+    assert (AccessLog.fitting(wanted, "gateway", "json", level) is not None) is made

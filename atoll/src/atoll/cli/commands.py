@@ -9,6 +9,7 @@ _OURS = {
     "up": "Start the system, and look after it until Ctrl-C.",
     "status": "Show what runs, and how it does.",
     "restart": "Restart services, one instance after the other.",
+    "routes": "Show what the public door lets in: what goes where, and with which rules.",
     "events": "Watch events, see how far behind they are, and deal with dead letters.",
     "data": "Take the services' data out, or into another engine.",
 }

@@ -7,6 +7,7 @@ takes long, and that can be seen: a timer fires late. As in CoDel (K. Nichols, V
 
 import asyncio
 import random
+import time
 from collections import deque
 from enum import IntEnum
 from types import TracebackType
@@ -74,7 +75,6 @@ class Overload:
             self.pressure = max(0.0, self.pressure - LESS)
 
     async def __aenter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
         self._plan()
         return self
 
@@ -84,9 +84,9 @@ class Overload:
         self._timer.cancel()
 
     def _plan(self) -> None:
-        self._expected = self._loop.time() + LOOK_EVERY
-        self._timer = self._loop.call_at(self._expected, self._look)
+        self._expected = time.monotonic() + LOOK_EVERY
+        self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look)
 
     def _look(self) -> None:
-        self.note(max(0.0, self._loop.time() - self._expected))
+        self.note(max(0.0, time.monotonic() - self._expected))
         self._plan()

@@ -473,15 +473,16 @@ class ProxyExchange:
                 self._cut(f"nothing came for {self._route.silence_timeout:g} s")
         elif not self._visit.attempts:
             self.refuse(Unavailable("Access tokens cannot be checked at the moment."))
+        elif self._connection is None:
+            self.refuse(Unavailable(f"Too many requests wait for the {self._route.service} service."))
         else:
             self._judge_slowness()
             self._let_go()
-            sent = self._request_sent
             problem = GatewayTimeout(f"The {self._route.service} service did not answer in time.")
             if self._is_over(now):
-                self.refuse(problem if sent else self._unreachable())
+                self.refuse(problem)
             else:
-                self._try_again(problem if sent else self._unreachable())
+                self._try_again(problem)
 
     # What the instance's breaker learns, once for each attempt.
 

@@ -107,6 +107,8 @@ class RoutingTable:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self.services = tuple(sorted({each.to for each in settings.routes}))
+        self.given = settings.routes
+        """As they were written, in their order."""
         self._root = _Node()
         self._all_rules: list[Rules] = []
         mistakes = [f"The setting `cors` {each}" for each in wrong_origins(settings.cors)]

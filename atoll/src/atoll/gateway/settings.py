@@ -114,7 +114,7 @@ class GatewaySettings(ServiceSettings, frozen=True, kw_only=True):
     max_loop_delay: Annotated[
         Seconds, Setting("Seconds that the event loop may be behind before what matters least is refused.")
     ] = 0.1
-    max_wait: Annotated[Seconds, Setting("Seconds that a request may wait for a free connection to an instance.")] = 1.0
+    max_wait: Annotated[Seconds, Setting("Seconds that a request may wait for a free connection to an instance.")] = 1.5
     max_in_flight: Annotated[Count, Setting("Requests in hand at once; more are answered 503.")] = 4096
     max_connections: Annotated[Count, Setting("Open connections of clients.")] = 10_000
     max_connections_per_instance: Annotated[Count, Setting("Open connections to one instance.")] = 512

@@ -1,0 +1,132 @@
+"""Too much to do: what matters least is refused first, health never, and all is well again soon after."""
+
+import asyncio
+import itertools
+import random
+import time
+from typing import Any
+
+import pytest
+
+from atoll.gateway.overload import HIGHEST_PRESSURE, LOOK_EVERY, LOOKS, Overload, Priority
+from atoll.gateway.settings import RouteSettings
+from atoll.testing.raw_http import connected
+from atoll.testing.scripted_server import Peer, ScriptedServer, answer_all
+
+Instances = Any
+OpenDoor = Any
+
+ROUTES = (
+    RouteSettings(path="/browse", to="things", access="public", priority="low"),
+    RouteSettings(path="/things", to="things", access="public"),
+    RouteSettings(path="/order", to="things", access="public", priority="high"),
+)
+
+
+def request(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+
+
+def refused_of(overload: Overload, priority: Priority, times: int = 2000) -> float:
+    """The share of requests of that priority that are refused."""
+    if not overload.pressure:
+        return 0.0
+    return sum(overload.refuses(priority) for _ in range(times)) / times
+
+
+def test_one_long_turn_of_the_loop_is_no_overload() -> None:
+    overload = Overload(0.1)
+    for delay in (5.0, 0.0, 0.2, 0.2, 0.2, 0.09, 0.2, 0.2, 0.2):
+        overload.note(delay)
+
+    assert overload.pressure == 0.0
+
+
+def test_the_longer_it_lasts_the_more_is_refused_in_the_order_of_priorities() -> None:
+    overload = Overload(0.1, random.Random(1))  # noqa: S311 - the same each time
+    shares = []
+    for _ in range(LOOKS - 1 + 35):
+        overload.note(0.3)
+        shares.append(tuple(refused_of(overload, each) for each in Priority))
+
+    assert overload.pressure == HIGHEST_PRESSURE
+    assert all(less >= more for each in shares for less, more in itertools.pairwise(each))
+    assert shares[-1][:2] == (1.0, 1.0)
+    assert 0.85 < shares[-1][2] < 0.95
+
+
+def test_it_is_over_within_five_seconds_of_its_end() -> None:
+    overload = Overload(0.1)
+    for _ in range(100):
+        overload.note(1.0)
+    looks = 0
+    while overload.pressure:
+        overload.note(0.0)
+        looks += 1
+
+    assert looks * LOOK_EVERY < 5.0
+
+
+async def test_a_loop_that_is_blocked_again_and_again_is_noticed() -> None:
+    async with Overload(0.02) as overload:
+        while overload.pressure < 0.3:
+            time.sleep(0.15)  # noqa: ASYNC251 - that is what it is about
+            await asyncio.sleep(0)
+
+        assert overload.delay > 0.0
+
+
+async def test_refusals_say_when_to_come_back_and_cost_no_limit(open_door: OpenDoor, instances: Instances) -> None:
+    async with ScriptedServer(answer_all) as things:
+        door = await open_door(instances(things=things.port), routes=ROUTES)
+        overload = door.server.application.overload
+        overload.note = lambda _: None
+        overload.pressure = 1.0
+        answers = [await door.ask(request(path)) for path in ("/api/browse", "/api/things", "/api/order", "/health")]
+        told = (await door.ask_ops(request("/metrics"))).body.decode()
+
+    assert [each.status for each in answers] == [503, 200, 200, 200]
+    assert answers[0].json()["detail"] == "There is too much to do at the moment."
+    assert answers[0].fields["retry-after"] == "1"
+    assert "ratelimit" not in answers[0].fields
+    assert "gateway_overload_pressure 1.0" in told
+    assert "gateway_overload_refusals_total 1.0" in told
+
+
+async def test_who_waits_too_long_for_a_connection_is_refused_and_not_asked_to_wait_again(
+    open_door: OpenDoor, instances: Instances
+) -> None:
+    async def silent(peer: Peer) -> None:
+        await peer.request()
+        await peer.gone()
+
+    async with ScriptedServer(silent) as things:
+        door = await open_door(instances(things=things.port), max_connections_per_instance=1, max_wait=0.1)
+        async with connected(door.port) as first:
+            await first.send(request("/api/things"))
+            await things.until_open_connections(1)
+            began = asyncio.get_running_loop().time()
+            answer = await door.ask(request("/api/things"))
+            waited = asyncio.get_running_loop().time() - began
+
+    assert answer.status == 503
+    assert answer.json()["detail"] == "Too many requests wait for the things service."
+    assert waited < 2.0
+
+
+@pytest.mark.parametrize("connections", [1])
+async def test_beyond_the_limit_of_requests_in_hand_it_is_503(
+    open_door: OpenDoor, instances: Instances, connections: int
+) -> None:
+    async def silent(peer: Peer) -> None:
+        await peer.request()
+        await peer.gone()
+
+    async with ScriptedServer(silent) as things:
+        door = await open_door(instances(things=things.port), max_in_flight=connections)
+        async with connected(door.port) as first:
+            await first.send(request("/api/things"))
+            await things.until_open_connections(connections)
+            answer = await door.ask(request("/api/things"))
+
+    assert (answer.status, answer.json()["detail"]) == (503, "There are too many requests in hand.")
