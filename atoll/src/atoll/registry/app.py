@@ -1,5 +1,8 @@
 """The registry, joined: who is running where, kept in memory."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from atoll.clock import Clock, SystemClock
 from atoll.discovery.registry_api import REGISTRY
 from atoll.discovery.resolving import Resolve, resolve
@@ -14,7 +17,11 @@ from atoll.registry.leases import Leases
 from atoll.registry.registry import Check, Registry
 from atoll.registry.routes import RegistryRoutes
 from atoll.registry.settings import RegistrySettings
+from atoll.registry.sharing import OpenStore, Sharing
 from atoll.service import Service
+
+if TYPE_CHECKING:
+    from atoll.registry.valkey_list import ValkeyList
 
 
 def create_registry(
@@ -31,9 +38,11 @@ def create_registry(
     """
     clock = clock or SystemClock()
     leases = Leases(clock=clock, new_id=new_id or uuid7(clock))
-    registry = Registry(leases, check or HttpCheck(clock), clock)
+    store = _list_store(settings)
+    sharing = Sharing(leases, store, clock) if store else None
+    registry = Registry(leases, check or HttpCheck(clock), clock, sharing)
     announcers = Announcers(settings.networks, resolve=resolve)
-    service = _service(registry, announcers, settings, clock)
+    service = _service(registry, announcers, settings, clock, [OpenStore(store, sharing)] if store and sharing else [])
     return Program(service, {"port": RegistryListener(registry, service, settings)})
 
 
@@ -49,14 +58,33 @@ class RegistryListener(UvicornListener):
         self._registry.close_watches()
 
 
-def _service(registry: Registry, announcers: Announcers, settings: RegistrySettings, clock: Clock) -> Service:
+def _list_store(settings: RegistrySettings) -> "ValkeyList | None":
+    if settings.list_url is None:
+        return None
+    from atoll.registry.valkey_list import ValkeyList
+
+    return ValkeyList(settings.list_url)
+
+
+def _service(
+    registry: Registry,
+    announcers: Announcers,
+    settings: RegistrySettings,
+    clock: Clock,
+    resources: Sequence[OpenStore],
+) -> Service:
     secret = settings.service_secret.reveal()
     health = Health(REGISTRY, version=settings.version, clock=clock)
     return Service(
         REGISTRY,
         RegistryRoutes(registry, announcers, health).table(),
         authenticator=ServiceAuthenticator(services=ServiceTokenVerifier(secret, REGISTRY, clock=clock)),
-        jobs={"expire leases": registry.expire_leases, "admit newcomers": registry.admit_newcomers},
+        resources=resources,
+        jobs={
+            "expire leases": registry.expire_leases,
+            "admit newcomers": registry.admit_newcomers,
+            **({"share the list": registry.share} if resources else {}),
+        },
         version=settings.version,
         clock=clock,
     )

@@ -5,6 +5,7 @@ passes without a heartbeat. One host and port holds one instance: a newcomer the
 one before.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -23,6 +24,9 @@ DOUBT_LEASES = 4
 """After so many leases without a word an instance is gone in any case, however many others are."""
 
 
+_IN_ORDER = (InstanceStatus.DOWN, InstanceStatus.UP, InstanceStatus.DRAINING)
+
+
 @dataclass(frozen=True, slots=True)
 class Lease:
     """One instance's place in the registry. `renewed_at` is in the clock's monotonic seconds."""
@@ -33,6 +37,8 @@ class Lease:
     renewed_at: float
     health: str = "/health"
     metadata: Mapping[str, str] = field(default_factory=dict)
+    beat: int = 0
+    """Heartbeats so far, with all replicas of the registry."""
 
     @property
     def address(self) -> tuple[str, int]:
@@ -62,11 +68,22 @@ class Leases:
         """When leases ran out lately, in monotonic seconds."""
         self._revision = 0
         self._turns: dict[str, int] = {}
+        self._printed = -1
+        self._fingerprint = ""
 
     @property
     def revision(self) -> int:
         self.evict_expired()
         return self._revision
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what `listed` answers: the same for the same list, whichever replica is asked."""
+        if self._printed != self.revision:
+            listed = sorted((each.id, each.url, each.name, each.version) for each in self.listed())
+            self._printed = self._revision
+            self._fingerprint = hashlib.blake2b(repr(listed).encode(), digest_size=8).hexdigest()
+        return self._fingerprint
 
     def register(self, announcement: Announcement) -> Lease:
         """Take in an instance under a new id; it is DOWN until `admit`."""
@@ -103,7 +120,28 @@ class Leases:
         if lease is None:
             return None
         status = InstanceStatus.DRAINING if draining else lease.status
-        return self._put(replace(lease, status=status, renewed_at=self._clock.monotonic()))
+        return self._put(replace(lease, status=status, renewed_at=self._clock.monotonic(), beat=lease.beat + 1))
+
+    def hear(self, instance_id: str, *, beat: int, status: InstanceStatus) -> None:
+        """Another replica knows that much of an instance: a greater beat begins its lease anew.
+
+        A status only goes on, from DOWN to UP to DRAINING.
+        """
+        lease = self._leases[instance_id]
+        renewed_at = self._clock.monotonic() if beat > lease.beat else lease.renewed_at
+        further = max(lease.status, status, key=_IN_ORDER.index)
+        self._put(replace(lease, status=further, renewed_at=renewed_at, beat=max(beat, lease.beat)))
+
+    def take_in(self, lease: Lease) -> Lease | None:
+        """An instance that another replica has registered; None when one that came later is at its address."""
+        there = self._by_address.get(lease.address)
+        if there is not None and self._leases[there].registered_at > lease.registered_at:
+            return None
+        self._remove(there)
+        self._leases[lease.instance.id] = lease
+        self._by_address[lease.address] = lease.instance.id
+        self._revision += lease.status is InstanceStatus.UP
+        return lease
 
     def leave(self, instance_id: str) -> None:
         """The instance stops; whoever is gone already may leave again."""

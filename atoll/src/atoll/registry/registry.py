@@ -10,6 +10,7 @@ from atoll.discovery.waiting import wait_at_most
 from atoll.observability.logging import get_logger
 from atoll.problems import NotFound
 from atoll.registry.leases import Lease, Leases
+from atoll.registry.sharing import Sharing
 from atoll.registry.watchers import Watchers
 
 KNOWN_WITHIN = 1.0
@@ -39,10 +40,14 @@ class NoHealthyInstances(NotFound):
 
 
 class Registry:
-    """What the registry's endpoints call. Its two jobs, `expire_leases` and `admit_newcomers`, must run."""
+    """What the registry's endpoints call. Its jobs, `expire_leases` and `admit_newcomers`, must run.
 
-    def __init__(self, leases: Leases, check: Check, clock: Clock) -> None:
+    So must `share`, for one of several replicas.
+    """
+
+    def __init__(self, leases: Leases, check: Check, clock: Clock, sharing: Sharing | None = None) -> None:
         self._leases = leases
+        self._sharing = sharing
         self._check = check
         self._clock = clock
         self._newcomers: asyncio.Queue[Lease] = asyncio.Queue()
@@ -60,21 +65,25 @@ class Registry:
         lease = self._leases.register(announcement)
         log.info("instance registered", instance=lease.instance.url, name=lease.instance.name)
         self._newcomers.put_nowait(lease)
-        self._tell_watchers()
+        self._has_changed()
         return lease
 
-    def renew(self, instance_id: str, *, draining: bool) -> Lease:
+    async def renew(self, instance_id: str, *, draining: bool) -> Lease:
         """A heartbeat; raises `UnknownInstance`."""
+        if self._leases.find(instance_id) is None:
+            await self._ask_the_others()
         lease = self._leases.renew(instance_id, draining=draining)
         if lease is None:
             raise UnknownInstance(f"No instance {instance_id} is registered; register again.")
-        self._tell_watchers()
+        self._has_changed()
         return lease
 
     def leave(self, instance_id: str) -> None:
         """The instance stops; nothing happens when it is gone already."""
         self._leases.leave(instance_id)
-        self._tell_watchers()
+        if self._sharing:
+            self._sharing.note_leaving(instance_id)
+        self._has_changed()
 
     def discover(self, service: str) -> ServiceInstance:
         """One instance to call, each in its turn; raises `NoHealthyInstances`."""
@@ -99,6 +108,8 @@ class Registry:
         """
         if watcher:
             self._watchers.heard_from(watcher, since)
+        if self._cursor() != since:
+            await self._ask_the_others()
         give_up_at = self._clock.monotonic() + seconds
         while self._cursor() == since and not self._closed:
             remaining = give_up_at - self._clock.monotonic()
@@ -112,7 +123,13 @@ class Registry:
         self._watchers.forget(watcher)
 
     async def until_known(self) -> None:
-        """Return when every watcher has asked on from the list as it is now, and so acts on it; after 1 s at most."""
+        """Return when every watcher has asked on from the list as it is now, and so acts on it; after 1 s at most.
+
+        With other replicas always after 1 s: they do not say what their watchers know.
+        """
+        if self._sharing:
+            await self._clock.sleep(KNOWN_WITHIN)
+            return
         cursor = self._cursor()
         give_up_at = self._clock.monotonic() + KNOWN_WITHIN
         while not self._watchers.all_know(cursor):
@@ -141,21 +158,43 @@ class Registry:
                 newcomer = await self._newcomers.get()
                 checks.create_task(self._admit(newcomer), name=f"first check of {newcomer.instance.url}")
 
+    async def share(self) -> None:
+        """Job: keep the leases and the list that the replicas share alike."""
+        while self._sharing:
+            await self._exchange(self._sharing)
+            await self._sharing.until_next()
+
+    async def _ask_the_others(self) -> None:
+        """Before anything is said that another replica may know better; not while the shared list is away."""
+        if self._sharing and not self._sharing.away:
+            await self._exchange(self._sharing)
+
+    async def _exchange(self, sharing: Sharing) -> None:
+        for newcomer in await sharing.exchange():
+            self._newcomers.put_nowait(newcomer)
+        self._tell_watchers()
+
     async def _admit(self, newcomer: Lease) -> None:
         while not await self._check(newcomer):
             await self._clock.sleep(CHECK_INTERVAL)
             if self._leases.find(newcomer.instance.id) is None:
                 return
         self._leases.admit(newcomer.instance.id)
-        self._tell_watchers()
+        self._has_changed()
 
     def _cursor(self) -> str:
-        return f"{self._leases.epoch}.{self._leases.revision}"
+        return f"{self._leases.epoch}.{self._leases.fingerprint}"
 
     def _seconds_to_next_expiry(self) -> float:
         # a lease that begins later also ends later
         expiry = self._leases.next_expiry()
         return self._leases.lease_seconds if expiry is None else expiry - self._clock.monotonic()
+
+    def _has_changed(self) -> None:
+        """Tell everybody whom it concerns."""
+        if self._sharing:
+            self._sharing.tell()
+        self._tell_watchers()
 
     def _tell_watchers(self) -> None:
         if self._closed or self._told != self._leases.revision:

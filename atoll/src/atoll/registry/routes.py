@@ -69,7 +69,7 @@ class RegistryRoutes:
 
         The answer to that comes when its callers know, or after a second.
         """
-        lease = self._registry.renew(service_id, draining=draining)
+        lease = await self._registry.renew(service_id, draining=draining)
         if draining:
             await self._registry.until_known()
         return Renewal(service_id=service_id, status=lease.status, epoch=self._registry.leases.epoch)
