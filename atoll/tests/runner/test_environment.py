@@ -8,6 +8,7 @@ from atoll.runner.data_folder import DataFolder
 from atoll.runner.databases import databases_of
 from atoll.runner.environment import Surroundings
 from atoll.runner.ports import PortPlan
+from atoll.runner.scaling import scaled
 from atoll.runner.system_file import CommandSpec, ServiceSpec, System
 
 SYSTEM = System(
@@ -59,6 +60,24 @@ def test_further_ports_and_variables_come_from_the_file(surroundings: Callable[.
 
     assert (environment["OPS_PORT"], environment["GREETING"]) == ("3009", "hi")
     assert "DATABASE_URL" not in environment
+
+
+def test_a_process_with_events_keeps_its_name_among_its_replicas(folder: DataFolder) -> None:
+    telling = ServiceSpec(module="orders", events=True)
+    system = scaled(msgspec.structs.replace(SYSTEM, services={"orders": telling, **SYSTEM.services}), {"orders": 2})
+    surroundings = Surroundings(
+        system,
+        PortPlan(system.services, 0),
+        folder,
+        log_format="auto",
+        runs_here=frozenset(),
+        databases=databases_of(folder),
+        environ={},
+    )
+
+    assert "orders" == surroundings.of_service("orders")["CONSUMER"]
+    assert "orders-2" == surroundings.of_service("orders-2")["CONSUMER"]
+    assert "CONSUMER" not in surroundings.of_service("users")
 
 
 def test_all_services_share_one_secret(surroundings: Callable[..., Surroundings]) -> None:

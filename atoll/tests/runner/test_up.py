@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -189,6 +190,22 @@ class TestRestart:
         await pair.crash("store")
 
         assert pair.service("users").pid == users
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems let nobody limit another process")
+    async def test_a_full_disk_keeps_nobody_from_being_started_again(self, running: Start) -> None:
+        pair = await running(PAIR)
+        before = pair.service("users")
+        _, hard = resource.prlimit(pair.pid, resource.RLIMIT_FSIZE)
+
+        resource.prlimit(pair.pid, resource.RLIMIT_FSIZE, (0, hard))  # as a full disk, it refuses what is written
+        pair.kill("users")
+        await pair.line_with("What runs cannot be written down: File too large.")
+        await pair.line_with("users is up", times=2)
+        resource.prlimit(pair.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        await pair.line_with("What runs is written down again.")
+
+        assert before.pid != pair.service("users").pid
+        assert [] == list(pair.data.glob(".system.json*"))
 
     async def test_what_a_dead_service_has_started_goes_with_it(self, running: Start) -> None:
         parent = await running(one("parent"))

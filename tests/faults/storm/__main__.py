@@ -86,7 +86,8 @@ def _kept(engine: str) -> Iterator[Kept]:
         if engine == "postgresql":
             yield Kept(folder, ["--database", "postgresql"])
             return
-        with small_disk(folder) as disk:
+        (folder / "data").mkdir()
+        with small_disk(folder / "data") as disk:
             yield Kept(folder, disk=disk)
 
 

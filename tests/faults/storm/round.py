@@ -103,7 +103,7 @@ class Round:
             async with self._people(history) as load:
                 await harm.all(self.steps)
                 findings = await load
-            await eventually(lambda: all(each.state == "up" for each in system.services()), within=QUIET_WITHIN)
+            await eventually(lambda: _all_up(system), within=QUIET_WITHIN)
             quiet_after, lag = await self._quiet(events)
             findings += [] if lag.is_zero else [f"not quiet after {quiet_after:.0f} s: {lag}"]
             verdict = await self._verify(history)
@@ -161,6 +161,12 @@ class Round:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
+
+
+def _all_up(system: SystemUnderTest) -> bool:
+    services = system.services()
+    assert services, f"The runner has ended. It printed:\n{system.printed}"
+    return all(service.state == "up" for service in services)
 
 
 async def _bought(process: asyncio.subprocess.Process, begun: asyncio.Event) -> list[str]:

@@ -121,8 +121,12 @@ def _write_once(path: Path, text: str) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     draft = _draft_of(path)
-    _write_private(draft, content)
-    draft.replace(path)
+    try:
+        _write_private(draft, content)
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _draft_of(path: Path) -> Path:

@@ -34,8 +34,14 @@ class Surroundings:
         """For a process of the service `name` that is started now."""
         spec = self.system.services[name]
         listening = {setting.upper(): str(port) for setting, port in self.ports.of(name).items()}
-        colour = {"FORCE_COLOR": "1"} if self.coloured else {}
-        return {**self.for_work_of(name), "HOST": spec.host, **listening, "LOG_FORMAT": self.log_format, **colour}
+        return {
+            **self.for_work_of(name),
+            "HOST": spec.host,
+            **listening,
+            "LOG_FORMAT": self.log_format,
+            **({"CONSUMER": name} if spec.events else {}),
+            **({"FORCE_COLOR": "1"} if self.coloured else {}),
+        }
 
     def for_work_of(self, name: str) -> dict[str, str]:
         """For a program that does work of the service `name` beside it: its data and secrets, not its ports."""

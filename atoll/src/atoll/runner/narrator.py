@@ -20,6 +20,7 @@ class Narrator:
         self._view = view
         self._began = began
         self._clock = clock
+        self._note_is_old = False
 
     def service_is_up(self, name: str) -> None:
         port = self._ports.of(name)["port"]
@@ -35,6 +36,18 @@ class Narrator:
             self._view.say(f"Try: curl {url}{self._system.first_call}", Tone.GOOD)
         for name in unready:
             self._view.say(f"{name} is not ready yet; `atoll status` says what it misses.", Tone.BAD)
+
+    def note_failed(self, error: OSError) -> None:
+        """What runs could not be written down; said once until it can be."""
+        if not self._note_is_old:
+            self._note_is_old = True
+            reason = error.strerror or error
+            self._view.say(f"What runs cannot be written down: {reason}. `atoll status` shows an old state.", Tone.BAD)
+
+    def note_written(self) -> None:
+        if self._note_is_old:
+            self._note_is_old = False
+            self._view.say("What runs is written down again.", Tone.GOOD)
 
     def stopping(self) -> None:
         self._view.say("Stopping. Ctrl-C once more stops everything at once.")

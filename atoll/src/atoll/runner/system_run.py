@@ -96,7 +96,7 @@ class SystemRun:
                 await self._carry_out(action)
             if self._supervision.everything_is_up and self._settling is None:
                 self._settling = asyncio.create_task(self._settle())
-            self._tell_state(view)
+            self._tell_state(view, narrator)
             for event in await self._next_events():
                 self._take(event, view, narrator)
         view.show(self._portrait.rows())
@@ -113,16 +113,25 @@ class SystemRun:
             case Do.KILL:
                 self._processes.kill(action.service)
 
-    def _tell_state(self, view: View) -> None:
+    def _tell_state(self, view: View, narrator: Narrator) -> None:
         """Write down and show how everything is, if that is news; bring out what was printed in any case."""
         now = self._clock.monotonic()
-        if self._has_changed:
-            self._folder.note(self._portrait.note())
         if self._has_changed or now >= self._show_at:
             view.show(self._portrait.rows())
             self._show_at = now + REFRESH_INTERVAL
-        self._has_changed = False
+        if self._has_changed:
+            self._has_changed = not self._noted(narrator)
         view.flush()
+
+    def _noted(self, narrator: Narrator) -> bool:
+        """Write down how everything is; False when the disk is full, say: that ends nobody, and is tried again."""
+        try:
+            self._folder.note(self._portrait.note())
+        except OSError as error:
+            narrator.note_failed(error)
+            return False
+        narrator.note_written()
+        return True
 
     async def _next_events(self) -> list[Event]:
         """What has happened, in order; empty when it is only time to look again."""
