@@ -89,6 +89,7 @@ class Scene:
             Row("products", "PATCH", "/products/{product_id}"): {"price": 9.99},
             Row("products", "PATCH", "/products/{product_id}/stock"): {"quantity": 1},
             Row("products", "POST", "/reservations"): {"orderId": secrets.token_hex(8), "items": [line]},
+            Row("products", "PUT", "/reservations"): [{"orderId": secrets.token_hex(8), "items": [line]}],
             Row("orders", "POST", "/orders"): {"items": [line]},
             Row("orders", "PATCH", "/orders/{order_id}/status"): {"status": "shipped"},
         }

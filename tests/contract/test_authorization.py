@@ -45,6 +45,7 @@ products  PATCH   /products/{product_id}                 401      403      403  
 products  DELETE  /products/{product_id}                 401      403      403      204      403
 products  PATCH   /products/{product_id}/stock           401      403      403      200      403
 products  POST    /reservations                          401      403      403      403      201
+products  PUT     /reservations                          401      403      403      403      200
 products  GET     /reservations/{order_id}               401      403      403      403      200
 products  DELETE  /reservations/{order_id}               401      403      403      403      204
 

@@ -38,7 +38,17 @@ async def test_the_same_again_is_the_same_answer_and_no_second_order(
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.content == again.content
     assert await count(ann) == 1
-    assert shelf.reserve_calls == 1
+    assert shelf.stock["lamp"] == 10
+
+
+async def test_while_products_is_away_what_was_answered_is_answered_again(ann: httpx2.AsyncClient, shelf: Any) -> None:
+    first = await order(ann, "k")
+    shelf.away = True
+    again = await order(ann, "k")
+    new = await order(ann, "l")
+
+    assert first.content == again.content
+    assert new.status_code == 503
 
 
 async def test_quoted_or_bare_it_is_the_same_key(ann: httpx2.AsyncClient) -> None:
@@ -136,6 +146,19 @@ async def test_a_key_is_kept_for_a_day_and_then_makes_a_new_order(ann: httpx2.As
     assert first.json()["id"] != later.json()["id"]
     assert later.content == later_again.content
     assert await count(ann) == 2
+
+
+async def test_a_forgotten_key_with_the_same_body_makes_a_new_order(
+    ann: httpx2.AsyncClient, clock: Any, shelf: Any
+) -> None:
+    first = await order(ann, "k")
+    clock.set_now(clock.now() + DAY)
+    later = await order(ann, "k")
+
+    assert later.status_code == 201
+    assert first.json()["id"] != later.json()["id"]
+    assert await count(ann) == 2
+    assert shelf.stock["lamp"] == 8
 
 
 async def test_what_was_kept_before_the_table_changed_is_still_answered(

@@ -272,3 +272,54 @@ async def test_whatever_is_asked_at_once_stock_stays_the_sum_of_its_changes(
 
     assert {200, 201, 204, 409, 410} >= {answer.status_code for answer in answers if answer is not None}
     assert await ledger.mismatches() == []
+
+
+async def reserve_all(service: httpx2.AsyncClient, wanted: Mapping[str, Mapping[str, int]]) -> list[Any]:
+    body = [{"orderId": order_id, "items": items(quantities)} for order_id, quantities in wanted.items()]
+    answer = await service.put("/reservations", json=body)
+
+    assert answer.status_code == 200, answer.text
+    outcomes: list[Any] = answer.json()
+    return outcomes
+
+
+async def test_several_orders_reserve_in_one_call_each_by_itself(
+    service: httpx2.AsyncClient, shop: dict[str, str]
+) -> None:
+    lamp, chair = shop["Lamp"], shop["Chair"]
+    first, short, unknown, second = await reserve_all(
+        service, {"o1": {lamp: 2}, "o2": {chair: 4}, "o3": {"nothing": 1}, "o4": {chair: 3, lamp: 1}}
+    )
+
+    assert (first["reservation"]["orderId"], second["reservation"]["orderId"]) == ("o1", "o4")
+    assert (short["problem"]["type"], short["problem"]["status"]) == ("/problems/insufficient-stock", 409)
+    assert (unknown["problem"]["type"], unknown["problem"]["status"]) == ("/problems/product-not-found", 404)
+    assert [await stock(service, lamp), await stock(service, chair)] == [7, 0]
+
+
+async def test_reserving_several_again_is_the_same_answer(service: httpx2.AsyncClient, shop: dict[str, str]) -> None:
+    wanted = {"o1": {shop["Lamp"]: 2}, "o2": {shop["Chair"]: 1}}
+    first = await reserve_all(service, wanted)
+    again = await reserve_all(service, wanted)
+
+    assert first == again
+    assert await stock(service, shop["Lamp"]) == 8
+
+
+async def test_the_last_one_goes_to_one_of_those_who_come_together(
+    service: httpx2.AsyncClient, shop: dict[str, str], ledger: Any
+) -> None:
+    outcomes = await reserve_all(service, {f"o{number}": {shop["Chair"]: 1} for number in range(20)})
+
+    assert [outcome["reservation"] is not None for outcome in outcomes].count(True) == 3
+    assert await stock(service, shop["Chair"]) == 0
+    assert await ledger.mismatches() == []
+
+
+@pytest.mark.parametrize("count", [0, 51])
+async def test_neither_none_nor_too_many_reserve_at_once(
+    service: httpx2.AsyncClient, shop: dict[str, str], count: int
+) -> None:
+    body = [{"orderId": f"o{number}", "items": items({shop["Lamp"]: 1})} for number in range(count)]
+
+    assert (await service.put("/reservations", json=body)).status_code == 422

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from msgspec import UNSET, Meta, UnsetType
 
+from atoll.problems import ProblemDetails
 from atoll.wire import Model, StrictModel
 from shop_contracts.items import Items, refuse_repeated_products
 from shop_contracts.moments import Moment
@@ -17,6 +18,7 @@ MAX_STOCK = 10**12
 """The most of one product that the shop keeps count of."""
 
 MAX_NEW_PRODUCTS = 500
+MAX_RESERVATIONS = 50
 
 MAX_NAME = 200
 MAX_DESCRIPTION = 5000
@@ -129,6 +131,16 @@ class Reservation(Model):
     state: ReservationState
     items: tuple[ReservedLine, ...]
     expires_at: Moment
+
+
+NewReservations: TypeAlias = Annotated[list[NewReservation], Meta(min_length=1, max_length=MAX_RESERVATIONS)]
+
+
+class ReservationOutcome(Model):
+    """What became of one of several reservations: either of the two."""
+
+    reservation: Reservation | None = None
+    problem: ProblemDetails | None = None
 
 
 def refuse_high_price(price: Money) -> None:

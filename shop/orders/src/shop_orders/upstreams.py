@@ -2,12 +2,18 @@
 
 import math
 from collections.abc import Sequence
-from typing import NoReturn
 
-from atoll.calls import CallError, ServiceClient, UpstreamProblem, path
+from atoll.calls import CallError, Gathering, ServiceClient, UpstreamProblem, path
+from atoll.problems import ProblemDetails
 from atoll.wire import Model
 from shop_contracts.items import Item
-from shop_contracts.products import NewReservation, Reservation, ReservationRefusal, ReservationState
+from shop_contracts.products import (
+    NewReservation,
+    Reservation,
+    ReservationOutcome,
+    ReservationRefusal,
+    ReservationState,
+)
 from shop_orders.domain import InsufficientStock, ProductNotFound, ProductsUnavailable
 from shop_orders.ports import ItemsDiffer, ReservationReleased
 
@@ -19,19 +25,23 @@ class _State(Model):
 
 
 class ProductsOverHttp:
-    """The products service, asked by HTTP."""
+    """The products service, asked by HTTP; for the holds of all orders that are placed at the same time in one call."""
 
     def __init__(self, client: ServiceClient) -> None:
         self._client = client
+        self._reserving = Gathering("products", self._reserve_all)
 
     async def reserve(self, order_id: str, items: Sequence[Item]) -> Reservation:
-        wanted = NewReservation(order_id=order_id, items=tuple(items))
         try:
-            return await self._client.post("/reservations", wanted, into=Reservation, idempotency_key=order_id)
-        except UpstreamProblem as problem:
-            _raise_refusal(problem)
+            outcome = await self._reserving.ask(NewReservation(order_id=order_id, items=tuple(items)))
         except CallError as error:
-            raise ProductsUnavailable from error
+            raise _unavailable(error) from error
+        if outcome.reservation is None:
+            raise _refusal(outcome.problem)
+        return outcome.reservation
+
+    async def _reserve_all(self, wanted: Sequence[NewReservation]) -> Sequence[ReservationOutcome]:
+        return await self._client.put("/reservations", wanted, into=list[ReservationOutcome])
 
     async def state_of(self, order_id: str) -> ReservationState | None:
         try:
@@ -42,18 +52,22 @@ class ProductsOverHttp:
             raise
 
 
-def _raise_refusal(problem: UpstreamProblem) -> NoReturn:
-    details = problem.details
-    match details.type:
+def _unavailable(error: CallError) -> ProductsUnavailable:
+    retry_after = error.retry_after if isinstance(error, UpstreamProblem) else None
+    return ProductsUnavailable(retry_after=math.ceil(retry_after or 1))
+
+
+def _refusal(problem: ProblemDetails | None) -> Exception:
+    if problem is None:
+        return ProductsUnavailable()
+    match problem.type:
         case ReservationRefusal.INSUFFICIENT_STOCK:
-            raise InsufficientStock(details.detail, errors=details.errors) from problem
+            return InsufficientStock(problem.detail, errors=problem.errors)
         case ReservationRefusal.PRODUCT_NOT_FOUND:
-            raise ProductNotFound(details.detail, errors=details.errors) from problem
+            return ProductNotFound(problem.detail, errors=problem.errors)
         case ReservationRefusal.RELEASED:
-            raise ReservationReleased(details.detail) from problem
+            return ReservationReleased(problem.detail)
         case ReservationRefusal.ITEMS_DIFFER:
-            raise ItemsDiffer(details.detail) from problem
-        case _ if problem.status >= 500 or problem.status == 429:
-            raise ProductsUnavailable(retry_after=math.ceil(problem.retry_after or 1)) from problem
+            return ItemsDiffer(problem.detail)
         case _:
-            raise problem
+            return ProductsUnavailable()

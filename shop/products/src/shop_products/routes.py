@@ -4,18 +4,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from atoll.endpoints import Admin, CallingService, Header, Media, NotModified, Query, Reply, Request, Route
+from atoll.endpoints import Admin, CallingService, Header, Media, NotModified, Query, Reply, Request, Route, each
 from atoll.idempotency import Asked, IdempotencyKey, KeyUsedDifferently, OncePerKey
+from atoll.problems import ProblemDetails
 from atoll.storage import Database
 from shop_contracts.imports import ImportReport
 from shop_contracts.products import (
     NewProduct,
     NewProducts,
     NewReservation,
+    NewReservations,
     Product,
     ProductChanges,
     ProductPage,
     Reservation,
+    ReservationOutcome,
     StockChange,
 )
 from shop_products.domain import (
@@ -75,6 +78,7 @@ class Routes:
             Route("DELETE", "/products/{product_id}", self.delete_product, problems=guarded),
             Route("PATCH", "/products/{product_id}/stock", self.patch_stock, problems=bounded),
             Route("POST", "/reservations", self.post_reservation, status=201, problems=refused),
+            Route("PUT", "/reservations", self.put_reservations),
             Route("GET", "/reservations/{order_id}", self.get_reservation, problems=[ReservationNotFound]),
             Route("DELETE", "/reservations/{order_id}", self.delete_reservation),
         )  # fmt: skip
@@ -131,6 +135,11 @@ class Routes:
         """Hold all the lines of an order, or none."""
         return await self.reserve(wanted)
 
+    async def put_reservations(self, wanted: NewReservations, _caller: CallingService) -> list[ReservationOutcome]:
+        """Hold the lines of several orders, each by itself as `POST` does it."""
+        outcomes = await each(map(self.reserve, wanted), method="PUT", route="/reservations")
+        return [_outcome(outcome) for outcome in outcomes]
+
     async def get_reservation(self, order_id: str, _caller: CallingService) -> Reservation:
         """What became of an order's hold."""
         reservation = await self.database.read(lambda reading: reservations.find(reading, order_id))
@@ -154,3 +163,9 @@ def _created_all(products: list[Product]) -> Reply[Product | list[Product]]:
 
 def _tagged(product: Product) -> Reply[Product]:
     return Reply(product, headers={"ETag": etag(product)})
+
+
+def _outcome(outcome: Reservation | ProblemDetails) -> ReservationOutcome:
+    if isinstance(outcome, ProblemDetails):
+        return ReservationOutcome(problem=outcome)
+    return ReservationOutcome(reservation=outcome)

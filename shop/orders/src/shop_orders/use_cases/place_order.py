@@ -1,11 +1,11 @@
 """Place an order: hold its lines at products, then write it down.
 
-    known answer? ─ yes ─► the same bytes again
-         │ no
     reserve all lines in one call ─► one transaction {answer, order, event} ─► 201
+         └──────── refused ───────────────────┴─► is there an answer to the key? the same bytes again
 
 An attempt that dies in between leaves a hold and nothing else. The next attempt with the same Idempotency-Key finds
-it, because the id of the order comes from user and key; without one, products frees it when it has run out.
+it, because the id of the order comes from user and key; without one, products frees it when it has run out. A request
+that comes again finds its hold as well, and then its answer: so one that is new need not look first.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ from atoll.events import Outbox
 from atoll.idempotency import Asked, KeptAnswer, KeyedRequest, KeyUsedDifferently, kept_answers
 from atoll.identity.principal import Principal
 from atoll.ids import NewId
-from atoll.storage import Database, Reading, Transaction
+from atoll.problems import Problem
+from atoll.storage import Database, Reading, Transaction, UniqueViolated
 from shop_contracts.events import ORDER_CREATED, OrderCreated
 from shop_contracts.orders import NewOrder, OrderLine
 from shop_contracts.products import Reservation
@@ -65,13 +66,18 @@ class PlaceOrder:
         return await self._once(request, wanted)
 
     async def _once(self, request: KeyedRequest, wanted: NewOrder) -> bytes:
-        known = await self._known(request)
-        if isinstance(known, bytes):
-            return known
-        try:
-            return await self._reserve_and_commit(known, request.caller, wanted, request)
-        except (ItemsDiffer, ReservationReleased) as refusal:
-            return await self._answer_of_twin(request, refusal)
+        """Try as if the key were new, which it nearly always is; whatever stands in the way, look what is there."""
+        tried = order_id(request, placed_before=0)
+        while True:
+            try:
+                return await self._reserve_and_commit(tried, request.caller, wanted, request)
+            except (Problem, ItemsDiffer, ReservationReleased, UniqueViolated) as refusal:
+                known = await self._known(request)
+                if isinstance(known, bytes):
+                    return known
+                if known == tried:
+                    raise _as_problem(refusal) from refusal
+            tried = known  # the key was used before, so long ago that it is forgotten
 
     async def _known(self, request: KeyedRequest) -> bytes | str:
         """The answer that is kept for the request, or the id of the order it is to make."""
@@ -81,15 +87,6 @@ class PlaceOrder:
             return kept.body if kept else await _next_order_id(reading, request)
 
         return await self.database.read(look)
-
-    async def _answer_of_twin(self, request: KeyedRequest, refusal: Exception) -> bytes:
-        """Another attempt with the key has got further than we; what was it answered?"""
-        known = await self._known(request)
-        if isinstance(known, bytes):
-            return known
-        if isinstance(refusal, ItemsDiffer):
-            raise KeyUsedDifferently from refusal
-        raise ProductsUnavailable from refusal
 
     async def _reserve_and_commit(
         self, order_id: str, user_id: str, wanted: NewOrder, request: KeyedRequest | None
@@ -134,6 +131,16 @@ def _refuse_others(buyer: Principal, wanted: NewOrder) -> None:
         raise OnlyUsersOrder
     if isinstance(wanted.user_id, str) and wanted.user_id != buyer.subject:
         raise NotTheBuyer
+
+
+def _as_problem(refusal: Exception) -> Problem:
+    match refusal:
+        case Problem():
+            return refusal
+        case ItemsDiffer():
+            return KeyUsedDifferently()
+        case _:  # somebody is about to finish, or to cancel, what we have tried
+            return ProductsUnavailable()
 
 
 async def _next_order_id(reading: Reading, request: KeyedRequest) -> str:
