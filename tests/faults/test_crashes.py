@@ -8,7 +8,7 @@ from tests.shopping import open_shop
 
 pytestmark = pytest.mark.system
 
-CRASHES = ("orders", "products", "gateway", "orders", "products")
+CRASHES = ("orders", "products", "valkey", "gateway", "products")
 
 
 async def test_killed_services_are_back_and_no_acknowledged_order_is_lost_or_doubled(keeping: Any) -> None:

@@ -19,7 +19,7 @@ from atoll.testing.valkey_server import ValkeyToBreak
 NOT_ON_THE_WAY = ("registry", "users", "users-2")
 """No order passes these: what was in flight when one was killed was not with it, and the kill is not counted."""
 
-PATIENCE = 2.0
+PATIENCE = 5.0
 """Seconds that a kill waits for something to meet."""
 
 
