@@ -1,8 +1,7 @@
-"""`python deploy/assemble.py orders /opt/atoll`: what an image holds of ours, for one program of the system file.
+"""`python deploy/assemble.py orders wheels /opt/atoll`: what an image holds of ours, for one program of the system.
 
-`program/` gets its distribution and those of ours that it depends on, installed as wheels would be; `bin/run` starts
-it, and `bin/healthy /ready` asks it how it is. A program is one of `[services]`, or one of `[commands]`, which runs and
-ends.
+Of the folder `wheels`, `program/` gets its distribution and those of ours that it depends on; `bin/run` starts it, and
+`bin/healthy /ready` asks it how it is. A program is one of `[services]`, or one of `[commands]`, which runs and ends.
 """
 
 import re
@@ -23,9 +22,8 @@ ROUTES = "/opt/atoll/program/atoll.toml"
 
 @dataclass(frozen=True)
 class Distribution:
-    """A folder with a pyproject.toml: the names of its packages, and of the distributions it depends on."""
+    """What its pyproject.toml says: the names of its packages, and of the distributions it depends on."""
 
-    folder: Path
     packages: frozenset[str]
     needs: frozenset[str]
 
@@ -55,16 +53,16 @@ def distributions() -> dict[str, Distribution]:
     return dict(map(_distribution, files))
 
 
-def folders_for(module: str, ours: dict[str, Distribution]) -> list[Path]:
-    """The folders of the distribution that has `module`, and of those of ours that it stands on."""
+def distributions_for(module: str, ours: dict[str, Distribution]) -> list[str]:
+    """The name of the distribution that has `module`, and of those of ours that it stands on."""
     package = module.partition(".")[0]
     waiting = [name for name, distribution in ours.items() if package in distribution.packages]
-    found: dict[str, Path] = {}
+    found: set[str] = set()
     while waiting:
         name = waiting.pop()
-        found[name] = ours[name].folder
+        found.add(name)
         waiting += [needed for needed in ours[name].needs if needed in ours and needed not in found]
-    return sorted(found.values())
+    return sorted(found)
 
 
 def launchers(program: Program) -> dict[str, str]:
@@ -77,10 +75,10 @@ def launchers(program: Program) -> dict[str, str]:
     return {name: f"#!/bin/sh\n{lines}\n" for name, lines in scripts.items()}
 
 
-def assemble(name: str, into: Path) -> None:
+def assemble(name: str, wheels: Path, into: Path) -> None:
     """Put everything of the program below `into`."""
     program = program_named(name, tomllib.loads(SYSTEM_FILE.read_text(encoding="utf-8")))
-    _install(folders_for(program.module, distributions()), into / "program")
+    _install(distributions_for(program.module, distributions()), wheels, into / "program")
     (into / "bin").mkdir(parents=True)
     for script, text in launchers(program).items():
         (into / "bin" / script).write_text(text, encoding="utf-8")
@@ -101,15 +99,13 @@ def _distribution(pyproject: Path) -> tuple[str, Distribution]:
     project = described["project"]
     packages = described["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
     needs = (re.split(r"[^A-Za-z0-9._-]", need, maxsplit=1)[0] for need in project.get("dependencies", ()))
-    return project["name"], Distribution(
-        pyproject.parent, frozenset(Path(package).name for package in packages), frozenset(needs)
-    )
+    return project["name"], Distribution(frozenset(Path(package).name for package in packages), frozenset(needs))
 
 
-def _install(folders: list[Path], target: Path) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*command, "--target", str(target), *map(str, folders)], check=True)
+def _install(names: list[str], wheels: Path, target: Path) -> None:
+    options = ["--quiet", "--no-deps", "--no-index", "--find-links", str(wheels), "--target", str(target)]
+    subprocess.run([sys.executable, "-m", "pip", "install", *options, *names], check=True)
 
 
 if __name__ == "__main__":
-    assemble(sys.argv[1], Path(sys.argv[2]))
+    assemble(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
