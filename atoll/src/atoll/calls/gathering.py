@@ -62,7 +62,7 @@ class Gathering(Generic[W, A]):
     async def ask(self, wanted: W) -> A:
         """The answer to `wanted`; raises what the call raises, or `CallTimeout` when the asker's time is up."""
         loop = asyncio.get_running_loop()
-        asker = _Asker[W, A](wanted, loop.create_future())
+        asker: _Asker[W, A] = _Asker(wanted, loop.create_future())
         self._waiting.append(asker)
         if self._free:
             self._free -= 1

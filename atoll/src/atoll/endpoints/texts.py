@@ -42,16 +42,18 @@ class TextValue(Generic[T]):
     """Reads one text as `T`."""
 
     def __init__(self, type_: Any, name: str) -> None:
-        self._type = type_
+        self._holder = msgspec.defstruct("Holder", [("value", type_)])  # what msgspec knows of a struct it keeps
         self._name = name
         self._read = reader_of(types.type_info(type_))
 
     def read(self, text: str) -> T:
         """The value; raises `InvalidFields` that points at the name."""
         try:
-            value: T = msgspec.convert(self._read(text), self._type, dec_hook=wire.read_scalar)
+            held: Any = msgspec.convert({"value": self._read(text)}, self._holder, dec_hook=wire.read_scalar)
         except (msgspec.ValidationError, ValueError) as error:
-            raise InvalidFields.at(self._name, f"{self._name}: {error}.") from error
+            sentence = str(error).removesuffix(" - at `$.value`")
+            raise InvalidFields.at(self._name, f"{self._name}: {sentence}.") from error
+        value: T = held.value
         return value
 
 

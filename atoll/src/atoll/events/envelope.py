@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 from atoll import context, wire
 from atoll.clock import Clock, SystemClock
 from atoll.ids import NewId, uuid7
-from atoll.observability.tracing import TraceContext
+from atoll.observability.tracing import next_header
 from atoll.problems import BadRequest, InvalidFields
 from atoll.wire import Model
 
@@ -100,7 +100,7 @@ class EventSource:
             time=self._clock.now(),
             sequence=sequence,
             data=data,
-            traceparent=_trace_in_hand().header(),
+            traceparent=_traceparent(),
         )
 
 
@@ -126,6 +126,6 @@ def _understood(decoder: wire.Decoder[T], body: bytes | wire.Raw, what: str) -> 
         raise EventUnreadable(f"{what} cannot be read. {found}") from problem
 
 
-def _trace_in_hand() -> TraceContext:
+def _traceparent() -> str:
     in_hand = context.current.get()
-    return in_hand.trace.child() if in_hand else TraceContext.fresh()
+    return next_header(in_hand.trace if in_hand else None)

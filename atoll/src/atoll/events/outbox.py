@@ -14,6 +14,7 @@ So there is no state without its event, and no event without its state. `OutboxR
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -56,13 +57,16 @@ class Outbox:
     async def announce(self, tx: Transaction, type_: EventType[T], *, subject: str, sequence: int, data: T) -> Event[T]:
         """Add a new event of `type_`, in the trace of what is in hand; it happens when `tx` is committed."""
         event = self._events.event(type_, subject=subject, sequence=sequence, data=data)
-        await self.add(tx, event)
+        await self._add(tx, event, event.time)
         return event
 
     async def add(self, tx: Transaction, event: Event[Any]) -> None:
         """Add an event that was made before; `UniqueViolated` when it is there already."""
+        await self._add(tx, event, self._clock.now())
+
+    async def _add(self, tx: Transaction, event: Event[Any], now: datetime) -> None:
         self.additions += 1
-        await outbox_table.add(tx, event, self.relay, to_millis(self._clock.now()))
+        await outbox_table.add(tx, event, self.relay, to_millis(now))
 
     def wake(self) -> None:
         """Events were committed: let the relay send them at once. Without this it finds them within a second."""

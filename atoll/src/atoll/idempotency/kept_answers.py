@@ -1,8 +1,9 @@
 """The table of what was answered, with the statements that are right under READ COMMITTED."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from atoll import wire
 from atoll.endpoints import Reply
@@ -54,8 +55,7 @@ _FORGET = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class KeptAnswer:
+class KeptAnswer(Struct, frozen=True):
     """An answer as it was given: its own status (None for the route's) and headers, and its body."""
 
     body: bytes

@@ -2,9 +2,10 @@
 
 import hashlib
 import hmac
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from atoll import wire
 from atoll.clock import to_millis
@@ -14,6 +15,8 @@ from atoll.problems import FieldMistake, InvalidFields
 
 KEPT_FOR = timedelta(hours=24)
 """How long a key is remembered (Stripe's default)."""
+
+_KEPT_FOR_MILLIS = KEPT_FOR // timedelta(milliseconds=1)
 
 _PURPOSE = b"idempotency\0"
 """Keeps what a secret is used for here apart from its other uses."""
@@ -33,8 +36,7 @@ class KeyUsedDifferently(InvalidFields):
         super().__init__(sentence, errors=[FieldMistake(HEADER, sentence)])
 
 
-@dataclass(frozen=True, slots=True)
-class KeyedRequest:
+class KeyedRequest(Struct, frozen=True):
     """Who asked for what, under which key; `at` is in milliseconds.
 
     Keys belong to their callers, and to the route they came to: elsewhere the same key is another one.
@@ -49,7 +51,7 @@ class KeyedRequest:
     @property
     def kept_since(self) -> int:
         """What was answered up to this moment does not count any more."""
-        return self.at - KEPT_FOR // timedelta(milliseconds=1)
+        return self.at - _KEPT_FOR_MILLIS
 
     @property
     def name(self) -> tuple[str, str, str]:

@@ -8,8 +8,9 @@ on.
 
 import random
 import re
-from dataclasses import dataclass
 from typing import Self
+
+import msgspec
 
 _TRACEPARENT = re.compile(
     r"(?P<version>[0-9a-f]{2})-(?P<trace_id>[0-9a-f]{32})-(?P<span_id>[0-9a-f]{16})-(?P<flags>[0-9a-f]{2})"
@@ -23,8 +24,7 @@ _NO_SPAN = "0" * 16
 _SAMPLED = 0x01
 
 
-@dataclass(frozen=True, slots=True)
-class TraceContext:
+class TraceContext(msgspec.Struct, frozen=True):
     """One place in a trace: `trace_id` is 32 lower-case hex digits, `span_id` 16, neither all zeros.
 
     `sampled` says that the caller may have recorded this trace, and wants it recorded further on.

@@ -17,9 +17,11 @@ Problem
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct, structs
 
 from atoll.problems import (
     BadRequest,
@@ -60,8 +62,7 @@ CAME_FROM: dict[Status, frozenset[Status]] = {
 """The states from which each one is reached."""
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """What a user has bought, at the prices of the moment. `reason` says why it is cancelled, if its buyer did not."""
 
     id: str
@@ -78,7 +79,7 @@ class Order:
         """The order in its next state; raises `MoveNotAllowed`."""
         if self.status not in CAME_FROM[status]:
             raise MoveNotAllowed(self, status)
-        return replace(self, status=status, updated_at=now)
+        return structs.replace(self, status=status, updated_at=now)
 
 
 @dataclass(frozen=True, slots=True)
