@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from urllib.parse import unquote
 
 import pytest
 
@@ -127,6 +128,15 @@ def test_each_service_has_a_password_of_its_own_in_postgres(data: DataFolder) ->
     assert all(url.startswith(f"postgresql://{name}:") for url, name in zip(urls, ("users", "orders"), strict=True))
     assert 2 == len({url.split("@")[0].split(":")[2] for url in urls})
     assert urls == [databases.url(service, ports) for service in ("users", "orders")]
+
+
+@pytest.mark.parametrize(("name", "place"), [("data", "/postgres&port=3032"), ("long" * 25, "@127.0.0.1:3032/users")])
+def test_postgres_is_reached_by_a_socket_unless_its_path_is_too_long(name: str, place: str) -> None:
+    with TemporaryDirectory() as folder:
+        databases = databases_of(DataFolder(Path(folder) / name), "postgresql")
+        url = databases.url("users", PortPlan(databases.part_of(SYSTEM).services))
+
+    assert unquote(url).endswith(place)
 
 
 def test_postgres_of_ones_own_is_for_development(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ What was chosen is remembered in the data folder, so that the same data is found
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
 import msgspec
@@ -132,8 +133,10 @@ class EmbeddedServer:
 
     def url(self, service: str, ports: PortPlan) -> str:
         from atoll.runner.embedded_postgres.passwords import url_of
+        from atoll.runner.embedded_postgres.way_in import host_for
 
-        return url_of(service, self._folder.secret(SERVER_SECRET), ports.of(SERVER)[SERVER_PORT])
+        secret, port = self._folder.secret(SERVER_SECRET), ports.of(SERVER)[SERVER_PORT]
+        return url_of(service, secret, port, host=host_for(self._data_of_server))
 
     @contextlib.contextmanager
     def at_hand(self, system: System, ports: PortPlan) -> Iterator[bool]:
@@ -155,6 +158,10 @@ class EmbeddedServer:
         except ServerFailed as reason:
             raise CannotKeepData(str(reason)) from reason
 
+    @property
+    def _data_of_server(self) -> Path:
+        return self._folder.path / "postgres"
+
     def _with_server(self, system: System) -> System:
         owners = [name for name, spec in system.services.items() if spec.database is True]
         server = ServiceSpec(
@@ -171,7 +178,7 @@ class EmbeddedServer:
 
     def _environment(self, owners: list[str]) -> dict[str, str]:
         return {
-            "POSTGRES_FOLDER": str(self._folder.path / "postgres"),
+            "POSTGRES_FOLDER": str(self._data_of_server),
             "POSTGRES_PASSWORD": self._folder.secret(SERVER_SECRET),
             "DATABASES": ",".join(owners),
             "REGISTRY_URL": "",  # nobody looks for it there

@@ -5,11 +5,10 @@ from atoll.lifecycle import Address, Program, UvicornListener
 from atoll.runner.embedded_postgres.databases import provide
 from atoll.runner.embedded_postgres.server import PostgresServer
 from atoll.runner.embedded_postgres.settings import EmbeddedPostgresSettings
+from atoll.runner.embedded_postgres.way_in import HOST
 from atoll.service import Service
 
 NAME = "postgres"
-HOST = "127.0.0.1"
-"""Never another address: for others there are real servers."""
 
 
 class ServerEnded(Exception):

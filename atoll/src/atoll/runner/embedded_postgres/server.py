@@ -18,6 +18,7 @@ from atoll.observability.logging import get_logger
 from atoll.runner.embedded_postgres.account import Account, account_for
 from atoll.runner.embedded_postgres.binaries import binaries
 from atoll.runner.embedded_postgres.passwords import ADMINISTRATOR, password_of, url_of
+from atoll.runner.embedded_postgres.way_in import has_socket
 
 START_LIMIT = 60.0
 """Seconds: after a crash the server first does again what its log says."""
@@ -36,7 +37,9 @@ log = get_logger()
 
 
 class PostgresServer:
-    """PostgreSQL on `folder`, which it makes, below one that belongs to us; speaks on `host` and `port` only.
+    """PostgreSQL on `folder`, which it makes, below one that belongs to us.
+
+    It speaks on `host` and `port`, and on a socket in the folder.
 
     Answered means durable, as on any server. Text is sorted by code points, as SQLite does. `programs` is the folder of
     `postgres` and `initdb`, by default the wheel's.
@@ -100,7 +103,7 @@ class PostgresServer:
         settings = {
             "listen_addresses": self._host,
             "port": self._port,
-            "unix_socket_directories": "",
+            "unix_socket_directories": self._folder if has_socket(self._folder) else "",
             "max_connections": MOST_CONNECTIONS,
             "log_line_prefix": "",
             "log_min_messages": "log",
