@@ -1,9 +1,9 @@
 """What the gateway costs: CPU time of its process for one proxied request, beside other gateways, in one run.
 
-A 200-byte answer, 64 connections. The gateway has one processor for itself; the load (wrk) and a trivial upstream
-share the other. Ours is measured with everything on: strict reading, heads written anew, routes, balancing over two
-instances, metrics, trace header, access log; with and without a token to check. The others do what their shortest
-sensible configuration does.
+Answers of 200 bytes over 64 and over 512 connections, and of 1 MiB; and what it costs to refuse one. The gateway has
+one processor for itself; the load (wrk) and a trivial upstream share the other. Ours is measured with everything on:
+strict reading, heads written anew, routes, limits, balancing over two instances, breakers, retry budget, metrics, trace
+header, access log; with and without a token to check. The others do what their shortest sensible configuration does.
 """
 
 import asyncio
@@ -30,13 +30,15 @@ from benchmarks.measuring import (
     wrk,
 )
 
-CONNECTIONS = 64
 SECONDS = 3.0
 WARM_UP = 1.0
 TOLERATED_FAILURES = 0.02
 """Of all requests: the slowest peers let some time out on a busy machine."""
 
 ROUNDS = 3
+
+LARGE = 1024 * 1024
+"""Bytes of a large answer."""
 
 MEASURED, REST = 0, 1
 """Processors: of the gateway, and of everything else."""
@@ -45,6 +47,7 @@ ANSWER = (
     b"HTTP/1.1 200 OK\r\nDate: Sun, 22 Nov 2026 06:30:51 GMT\r\nContent-Type: application/json\r\n"
     b"Content-Length: 200\r\n\r\n" + b'{"text":"%b"}' % (b"x" * 189)
 )
+LARGE_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%b" % (LARGE, b"x" * LARGE)
 NODE_MODULES = Path(__file__).with_name("peers") / "node" / "node_modules"
 
 BROWSER = {
@@ -56,6 +59,24 @@ BROWSER = {
 
 
 @dataclass(frozen=True)
+class Case:
+    """What is asked for: so many connections, an answer of which kind, and what is expected of it."""
+
+    title: str
+    connections: int = 64
+    suffix: str = ""
+    refused: bool = False
+
+
+CASES = (
+    Case("200 bytes, 64 connections"),
+    Case("200 bytes, 512 connections", connections=512),
+    Case("1 MiB, 64 connections", suffix="?large"),
+)
+REFUSAL = Case("a refusal, 64 connections", refused=True)
+
+
+@dataclass(frozen=True)
 class Contender:
     """One gateway: how to start it in a folder, on a port, in front of the upstreams' ports."""
 
@@ -63,6 +84,7 @@ class Contender:
     command: Callable[[Path, int, Sequence[int]], Sequence[str]]
     path: str = "/api/things/1"
     with_token: bool = False
+    cases: Sequence[Case] = CASES
 
 
 # The gateways, each with its configuration.
@@ -171,6 +193,9 @@ app.listen({ port: Number(port), host: "127.0.0.1" });
 CONTENDERS = (
     Contender("Atoll, token checked", _ours, "/api/things/1/secret", with_token=True),
     Contender("Atoll, public route", _ours),
+    Contender("Atoll, over the limit (429)", _ours, "/api/limited", cases=(REFUSAL,)),
+    Contender("Atoll, without a token (401)", _ours, "/api/things/1/secret", cases=(REFUSAL,)),
+    Contender("Atoll, no such path (404)", _ours, "/api/nothing", cases=(REFUSAL,)),
     Contender("nginx, one worker", _nginx),
     Contender("HAProxy, one thread", _haproxy),
     Contender("Caddy, GOMAXPROCS=1", _caddy),
@@ -187,6 +212,7 @@ class Row:
     """What one gateway took: CPU in µs for a request, requests a second, latencies in ms, memory in MiB."""
 
     name: str
+    case: Case
     cpu: float
     rate: float
     p50: float
@@ -199,17 +225,17 @@ def run(seconds: float = SECONDS, rounds: int = ROUNDS, names: Sequence[str] = (
     why others cannot."""
     rows, skipped = [], []
     chosen = [each for each in CONTENDERS if not names or each.name.startswith(tuple(names))]
-    with _rest_elsewhere(), _upstreams() as upstreams:
+    with rest_elsewhere(), upstreams_running() as upstreams:
         for contender in chosen:
             say(f"  {contender.name}")
             try:
-                rows.append(_measure(contender, upstreams, seconds, rounds))
+                rows += _measure(contender, upstreams, seconds, rounds)
             except Skipped as reason:
                 skipped.append(f"{contender.name}: {reason}")
     return rows, skipped
 
 
-def _measure(contender: Contender, upstreams: Sequence[int], seconds: float, rounds: int) -> Row:
+def _measure(contender: Contender, upstreams: Sequence[int], seconds: float, rounds: int) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -218,25 +244,30 @@ def _measure(contender: Contender, upstreams: Sequence[int], seconds: float, rou
         url = f"http://127.0.0.1:{port}{contender.path}"
         with running(command, port=port, cpu=MEASURED) as process:
             headers = {**BROWSER, **({"Authorization": f"Bearer {_token(folder)}"} if contender.with_token else {})}
-            wrk(url, connections=CONNECTIONS, seconds=WARM_UP, headers=headers)
             pids = family(process.pid)
-            taken = [_round(url, headers, pids, seconds) for _ in range(rounds)]
-            memory = memory_megabytes(pids)
-    cpu, rate, p50, p99 = (statistics.median(each) for each in zip(*taken, strict=True))
-    return Row(contender.name, cpu, rate, p50, p99, memory)
+            rows = []
+            for case in contender.cases:
+                wrk(url + case.suffix, connections=case.connections, seconds=WARM_UP, headers=headers)
+                taken = [_round(case, url + case.suffix, headers, pids, seconds) for _ in range(rounds)]
+                cpu, rate, p50, p99 = (statistics.median(each) for each in zip(*taken, strict=True))
+                rows.append(Row(contender.name, case, cpu, rate, p50, p99, memory_megabytes(pids)))
+            return rows
 
 
-def _round(url: str, headers: dict[str, str], pids: Sequence[int], seconds: float) -> tuple[float, float, float, float]:
+def _round(
+    case: Case, url: str, headers: dict[str, str], pids: Sequence[int], seconds: float
+) -> tuple[float, float, float, float]:
     before = cpu_seconds(pids)
-    load = wrk(url, connections=CONNECTIONS, seconds=seconds, headers=headers)
+    load = wrk(url, connections=case.connections, seconds=seconds, headers=headers)
     used = cpu_seconds(pids) - before
-    if load.failed > load.requests * TOLERATED_FAILURES:
-        raise Skipped(f"{load.failed} of {load.requests} requests failed")
+    unexpected = load.requests - load.failed if case.refused else load.failed
+    if unexpected > load.requests * TOLERATED_FAILURES:
+        raise Skipped(f"{unexpected} of {load.requests} requests ended otherwise than they should")
     return used / load.requests * 1e6, load.rate, load.p50, load.p99
 
 
 @contextlib.contextmanager
-def _rest_elsewhere() -> Iterator[None]:
+def rest_elsewhere() -> Iterator[None]:
     """Keep this process, and what it starts, off the gateway's processor."""
     if not hasattr(os, "sched_setaffinity") or (os.cpu_count() or 1) <= REST:
         yield
@@ -250,7 +281,7 @@ def _rest_elsewhere() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _upstreams() -> Iterator[Sequence[int]]:
+def upstreams_running() -> Iterator[Sequence[int]]:
     ports = free_ports(2)
     with contextlib.ExitStack() as stack:
         for port in ports:
@@ -271,7 +302,7 @@ def _token(folder: Path) -> str:
 
 
 class Upstream(asyncio.Protocol):
-    """Answers every head it sees with `ANSWER`."""
+    """Answers every head it sees with `ANSWER`, or with a large one if the target asks for it."""
 
     def __init__(self) -> None:
         self._transport: asyncio.WriteTransport
@@ -280,7 +311,8 @@ class Upstream(asyncio.Protocol):
         self._transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, data: bytes) -> None:
-        self._transport.write(ANSWER * data.count(b"\r\n\r\n"))
+        answer = LARGE_ANSWER if b"?large " in data[:200] else ANSWER
+        self._transport.write(answer * data.count(b"\r\n\r\n"))
 
 
 async def _serve_upstream(port: int) -> None:
@@ -308,22 +340,41 @@ async def _serve_door(folder: Path, port: int, upstreams: Sequence[int]) -> None
         RouteSettings(path="/things", to="things", access="public"),
         RouteSettings(path="/things/{id}", to="things", access="public"),
         RouteSettings(path="/things/{id}/secret", to="things", access="user"),
+        RouteSettings(path="/browse", to="things", access="public", priority="low"),
+        RouteSettings(path="/important", to="things", access="public", priority="high"),
+        RouteSettings(path="/limited", to="things", access="public", limit="tiny"),
         *(RouteSettings(path=f"/other{n}/{{id}}", to="things", access="admin") for n in range(20)),
     )
-    limits = {"default": LimitSettings(address="1_000_000_000 per min", user="1_000_000_000 per min")}
-    settings = GatewaySettings(port=port, ops_port=0, routes=routes, limits=limits)
+    limits = {
+        "default": LimitSettings(address="1_000_000_000 per min", user="1_000_000_000 per min"),
+        "tiny": LimitSettings(address="1 per day"),
+    }
+    ops_port = int(os.environ.get("BENCHMARK_OPS_PORT", "0"))
+    per_instance = int(os.environ.get("BENCHMARK_PER_INSTANCE", "512"))
+    settings = GatewaySettings(
+        port=port, ops_port=ops_port, routes=routes, limits=limits, max_connections_per_instance=per_instance
+    )
     await run_program(create_gateway(settings, directory=Instances(), keys=KeyRing([key])), settings)
 
 
 def report() -> str:
     rows, skipped = run()
-    ours = rows[0].cpu
-    cells = [
-        (row.name, row.cpu, f"{row.cpu / ours:.2f}", round(row.rate), row.p50, row.p99, row.memory) for row in rows
-    ]
-    columns = ("gateway", "CPU µs / request", "ratio", "requests/s", "p50 ms", "p99 ms", "MiB")
     notes = "".join(f"Not measured: {reason}.\n" for reason in skipped)
-    return table("Gateway: one proxied request", columns, cells) + ("\n" + notes if notes else "")
+    return "\n".join([*(_table(case, rows) for case in (*CASES, REFUSAL)), notes])
+
+
+def _table(case: Case, rows: Sequence[Row]) -> str:
+    """The rows of one case; what refuses is beside what forwards, over as many connections."""
+    others = [row for row in rows if case is REFUSAL and row.case is CASES[0] and row.name.startswith("Atoll")]
+    chosen = [*others, *(row for row in rows if row.case is case)]
+    measured = CASES[0] if case is REFUSAL else case
+    nginx = next((row.cpu for row in rows if row.case is measured and row.name.startswith("nginx")), None)
+    cells = [
+        (row.name, row.cpu, f"{row.cpu / nginx:.2f}" if nginx else "", round(row.rate), row.p50, row.p99, row.memory)
+        for row in chosen
+    ]
+    columns = ("gateway", "CPU µs / request", "of nginx's", "requests/s", "p50 ms", "p99 ms", "MiB")
+    return table(f"Gateway: {case.title}", columns, cells)
 
 
 def main(arguments: Sequence[str]) -> None:

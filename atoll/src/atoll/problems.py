@@ -29,6 +29,7 @@ the rest.
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import ClassVar
 
 import msgspec
@@ -56,6 +57,11 @@ class ProblemDetails(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
     errors: tuple[FieldMistake, ...] = ()
 
 
+@cache
+def _in_kebab_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", name).lower()
+
+
 class Problem(Exception):
     """An answer that is an error. `detail` is one sentence for the caller, with nothing of our inside in it."""
 
@@ -76,7 +82,7 @@ class Problem(Exception):
     @classmethod
     def slug(cls) -> str:
         """The class name in kebab case: `InsufficientStock` is `insufficient-stock`."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", cls.__name__).lower()
+        return _in_kebab_case(cls.__name__)
 
     @classmethod
     def type_uri(cls) -> str:

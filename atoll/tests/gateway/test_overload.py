@@ -1,6 +1,7 @@
 """Too much to do: what matters least is refused first, health never, and all is well again soon after."""
 
 import asyncio
+import contextlib
 import itertools
 import random
 import time
@@ -10,6 +11,7 @@ import pytest
 
 from atoll.gateway.overload import HIGHEST_PRESSURE, LOOK_EVERY, LOOKS, Overload, Priority
 from atoll.gateway.settings import RouteSettings
+from atoll.testing.eventually import eventually
 from atoll.testing.raw_http import connected
 from atoll.testing.scripted_server import Peer, ScriptedServer, answer_all
 
@@ -21,6 +23,9 @@ ROUTES = (
     RouteSettings(path="/things", to="things", access="public"),
     RouteSettings(path="/order", to="things", access="public", priority="high"),
 )
+
+
+METRICS_LINE = 'atoll_call_connections_in_use{{peer_service="things"}} {}.0'
 
 
 def request(path: str) -> bytes:
@@ -112,6 +117,32 @@ async def test_who_waits_too_long_for_a_connection_is_refused_and_not_asked_to_w
     assert answer.status == 503
     assert answer.json()["detail"] == "Too many requests wait for the things service."
     assert waited < 2.0
+
+
+@pytest.mark.parametrize(("path", "place"), [("/api/browse", 1), ("/api/things", 2), ("/api/order", 4)])
+async def test_the_queue_for_an_instance_is_longest_for_what_matters_most(
+    open_door: OpenDoor, instances: Instances, path: str, place: int
+) -> None:
+    async def silent(peer: Peer) -> None:
+        await peer.request()
+        await peer.gone()
+
+    async with ScriptedServer(silent) as things, contextlib.AsyncExitStack() as stack:
+        door = await open_door(
+            instances(things=things.port), routes=ROUTES, max_connections_per_instance=1, max_waiting=4, max_wait=30.0
+        )
+        clients = [await stack.enter_async_context(connected(door.port)) for _ in range(1 + place)]
+        for client in clients:
+            await client.send(request("/api/order"))
+        in_use = METRICS_LINE.format(1 + place).encode()
+
+        async def all_are_there() -> bool:
+            return in_use in (await door.ask_ops(request("/metrics"))).body
+
+        await eventually(all_are_there)
+        refused = await door.ask(request(path))
+
+    assert (refused.status, refused.json()["detail"]) == (503, "Too many requests wait for the things service.")
 
 
 @pytest.mark.parametrize("connections", [1])

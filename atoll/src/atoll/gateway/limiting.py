@@ -64,7 +64,7 @@ class CountedLimit:
         visit.limit_fields = b"%b;r=%d;t=%d\r\n" % (counted.beginning, decision.remaining, math.ceil(decision.reset))
         if not decision.allowed:
             counted.refused += 1
-            raise _refusal(decision)
+            raise counted.refusal(decision)
         counted.allowed += 1
 
     def check_address(self, cost: int, visit: Visit) -> None:
@@ -101,12 +101,13 @@ class RequestLimits(Collector):
 class CountedPolicy:
     """A policy, what an answer's head says of it, and how often it has decided which way."""
 
-    __slots__ = ("allowed", "beginning", "policy", "refused")
+    __slots__ = ("_words", "allowed", "beginning", "policy", "refused")
 
     def __init__(self, policy: LimitPolicy) -> None:
         self.policy = policy
         self.allowed = 0
         self.refused = 0
+        self._words = f"No more than {in_words(policy)} may be asked here"
         name = policy.name.encode("ascii")
         self.beginning = b'ratelimit-policy: "%b";q=%d;w=%d\r\nratelimit: "%b"' % (
             name,
@@ -115,10 +116,9 @@ class CountedPolicy:
             name,
         )
 
-
-def _refusal(decision: Decision) -> TooManyRequests:
-    told = decision.headers().get("Retry-After")
-    return TooManyRequests(
-        f"No more than {in_words(decision.policy)} may be asked here{'' if told else ', which one like this exceeds'}.",
-        headers={} if told is None else {"Retry-After": told},
-    )
+    def refusal(self, decision: Decision) -> TooManyRequests:
+        """What a caller is told who has nothing left."""
+        if not math.isfinite(decision.retry_after):
+            return TooManyRequests(f"{self._words}, which one like this exceeds.")
+        wait = str(max(1, math.ceil(decision.retry_after)))
+        return TooManyRequests(f"{self._words}.", headers={"Retry-After": wait})

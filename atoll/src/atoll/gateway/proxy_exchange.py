@@ -159,7 +159,8 @@ class ProxyExchange:
             visit.cors_fields = self._route.cors.fields(visit.caller.origin)
         overload = self._gateway.overload
         if overload.pressure and overload.refuses(self._route.priority):
-            raise Unavailable("There is too much to do at the moment.")
+            self.refuse(Unavailable("There is too much to do at the moment."))
+            return
         if head.has_body:
             self._client.limit_body(self._route.body_limit)
         if visit.caller.token:
@@ -245,11 +246,13 @@ class ProxyExchange:
         visit.upstream = upstream
         self._attempt_began = self._gateway.monotonic()
         connection = upstream.pool.take(careful=not self._repeatable)
-        if connection is None:
+        if connection is not None:
+            self._send(upstream, connection)
+        elif upstream.pool.waiting >= self._route.max_waiting:
+            raise self._too_many_wait()
+        else:
             self._wait_for(self._connect(upstream))
             self._allow(self._route.max_wait)
-        else:
-            self._send(upstream, connection)
 
     async def _connect(self, upstream: Upstream) -> None:
         try:
@@ -474,7 +477,7 @@ class ProxyExchange:
         elif not self._visit.attempts:
             self.refuse(Unavailable("Access tokens cannot be checked at the moment."))
         elif self._connection is None:
-            self.refuse(Unavailable(f"Too many requests wait for the {self._route.service} service."))
+            self.refuse(self._too_many_wait())
         else:
             self._judge_slowness()
             self._let_go()
@@ -511,6 +514,9 @@ class ProxyExchange:
         self._visit.status = BadGateway.status
         self._finish()
         self._client.cut_answer()
+
+    def _too_many_wait(self) -> Unavailable:
+        return Unavailable(f"Too many requests wait for the {self._route.service} service.")
 
     def _unreachable(self) -> Unavailable:
         return Unavailable(f"The {self._route.service} service cannot be reached now.")

@@ -4,6 +4,7 @@ The most specific path decides, segment by segment from the left: a plain one be
 Only then the method is looked at, so that a path with rules of its own never falls back to looser ones.
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 
@@ -11,6 +12,10 @@ from atoll.gateway.cors import Cors, wrong_origins
 from atoll.gateway.overload import Priority
 from atoll.gateway.settings import GatewaySettings, RouteSettings
 from atoll.problems import MethodNotAllowed
+
+SHARES_OF_QUEUE = {Priority.LOW: 0.25, Priority.NORMAL: 0.5, Priority.HIGH: 1.0}
+"""How much of the queue for an instance requests of a priority may fill: what matters most finds a place, and a short
+way to the front, when the rest is refused."""
 
 PUBLIC = "public"
 ANY_USER = "user"
@@ -45,6 +50,7 @@ class Route:
         "endless",
         "limit",
         "max_wait",
+        "max_waiting",
         "needs_token",
         "priority",
         "remaining_ms",
@@ -70,6 +76,7 @@ class Route:
         self.silence_timeout = given.silence_timeout or settings.silence_timeout
         self.max_wait = min(settings.max_wait, self.attempt_timeout)
         self.priority = Priority[given.priority.upper()]
+        self.max_waiting = math.ceil(settings.max_waiting * SHARES_OF_QUEUE[self.priority])
         origins = settings.cors if given.cors is None else given.cors
         self.cors = Cors(origins) if origins else None
 

@@ -115,6 +115,10 @@ class GatewaySettings(ServiceSettings, frozen=True, kw_only=True):
         Seconds, Setting("Seconds that the event loop may be behind before what matters least is refused.")
     ] = 0.1
     max_wait: Annotated[Seconds, Setting("Seconds that a request may wait for a free connection to an instance.")] = 1.5
+    max_waiting: Annotated[
+        Count,
+        Setting("Requests that may wait for a connection to an instance; of low priority a quarter, of normal half."),
+    ] = 256
     max_in_flight: Annotated[Count, Setting("Requests in hand at once; more are answered 503.")] = 4096
     max_connections: Annotated[Count, Setting("Open connections of clients.")] = 10_000
     max_connections_per_instance: Annotated[Count, Setting("Open connections to one instance.")] = 512

@@ -37,6 +37,7 @@ def share_of(settings: GatewaySettings) -> GatewaySettings:
         ops_port=0,
         max_connections=math.ceil(settings.max_connections / settings.workers),
         max_in_flight=math.ceil(settings.max_in_flight / settings.workers),
+        max_waiting=math.ceil(settings.max_waiting / settings.workers),
         max_connections_per_instance=math.ceil(settings.max_connections_per_instance / settings.workers),
     )
 
