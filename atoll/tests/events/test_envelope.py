@@ -85,3 +85,12 @@ def test_what_cannot_be_read_is_explained(body: bytes, words: str) -> None:
         PLACED.read(read_envelope(body))
 
     assert str(refusal.value).startswith(words)
+
+
+def test_who_needs_less_of_the_data_reads_less() -> None:
+    class Nothing(Model):
+        pass
+
+    read = PLACED.read_as(Nothing).read(read_envelope(encode(placed())))
+
+    assert (PLACED.name, Nothing()) == (read.type, read.data)

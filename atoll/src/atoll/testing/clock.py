@@ -15,14 +15,14 @@ class ManualClock:
     """
 
     def __init__(self, now: datetime = _START, monotonic: float = 0.0) -> None:
-        self._now = now
+        self._began = now - timedelta(seconds=monotonic)
         self._monotonic = monotonic
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
         self._changed = asyncio.Event()
 
     def now(self) -> datetime:
-        return self._now
+        return self._began + timedelta(seconds=self._monotonic)
 
     def monotonic(self) -> float:
         return self._monotonic
@@ -59,20 +59,16 @@ class ManualClock:
         await _let_others_run()
         while self._sleepers and self._sleepers[0][0] <= end:
             moment, _, woken = heapq.heappop(self._sleepers)
-            self._set(moment)
+            self._monotonic = moment
             if not woken.done():
                 woken.set_result(None)
                 await _let_others_run()
-        self._set(end)
+        self._monotonic = end
         await _let_others_run()
 
     def set_now(self, now: datetime) -> None:
         """Set the wall clock, as an administrator may: monotonic time does not notice."""
-        self._now = now
-
-    def _set(self, monotonic: float) -> None:
-        self._now += timedelta(seconds=monotonic - self._monotonic)
-        self._monotonic = monotonic
+        self._began = now - timedelta(seconds=self._monotonic)
 
 
 async def _let_others_run() -> None:
