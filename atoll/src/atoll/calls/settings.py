@@ -15,7 +15,7 @@ Seconds = Annotated[float, Meta(ge=0, le=3600)]
 Count = Annotated[int, Meta(ge=1)]
 Rate = Annotated[float, Meta(gt=0, le=1)]
 
-_PARTS = {
+PARTS = {
     "timeouts": {"connect": "connect_timeout", "attempt": "attempt_timeout", "total": "total_timeout"},
     "bulkhead": {"max_concurrent_calls": "max_concurrent_calls", "max_wait": "max_wait"},
     "retry": {name: name for name in ("max_attempts", "initial_backoff", "max_backoff")},
@@ -58,7 +58,7 @@ class TargetCallSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
     def over(self, policy: CallPolicy) -> CallPolicy:
         """`policy` with what is said here in its place; ValueError for what does not go together."""
-        changed = {part: self._changed(getattr(policy, part), names) for part, names in _PARTS.items()}
+        changed = {part: self._changed(getattr(policy, part), names) for part, names in PARTS.items()}
         return replace(policy, **changed)
 
     def _changed(self, part: Any, names: dict[str, str]) -> Any:
