@@ -52,9 +52,9 @@ class Money:
             raise ValueError("An amount of money has at most two decimals")
         return cls(minor)
 
-    def to_wire(self) -> Decimal:
-        """Major units with two decimals, such as `19.90`."""
-        return Decimal(self.minor).scaleb(-2)
+    def to_wire(self) -> float:
+        """Major units: within the bounds the shortest number that says this double is exact, such as `19.9`."""
+        return self.minor / _MINOR_PER_MAJOR
 
     def __add__(self, other: "Money") -> "Money":
         return Money(self.minor + other.minor)
@@ -72,7 +72,7 @@ class Money:
         return hash(self.minor)
 
     def __str__(self) -> str:
-        return str(self.to_wire())
+        return str(Decimal(self.minor).scaleb(-2))
 
     def __repr__(self) -> str:
         return f"<Money {self}>"

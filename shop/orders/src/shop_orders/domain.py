@@ -33,7 +33,7 @@ from atoll.problems import (
     TooManyRequests,
     Unavailable,
 )
-from shop_contracts.money import ZERO, Money
+from shop_contracts.money import Money
 from shop_contracts.orders import OrderLine
 
 
@@ -108,7 +108,7 @@ def place(order_id: str, user_id: str, lines: Sequence[OrderLine], currency: str
 
 def total_of(lines: Sequence[OrderLine]) -> Money:
     """Exact, in minor units."""
-    return sum((line.price * line.quantity for line in lines), start=ZERO)
+    return Money(sum(line.price.minor * line.quantity for line in lines))
 
 
 class InsufficientStock(BadRequest):

@@ -1,9 +1,11 @@
 """How many of each product can still be sold, and the ledger whose sum that is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
-from atoll.storage.database import Reading, Transaction
+from atoll.storage.database import Reading, Transaction, Value
 from shop_contracts.products import MAX_STOCK, ReservedLine
 from shop_products.domain import StockCause, in_product_order
 
@@ -19,10 +21,7 @@ _MOVE_WITHIN_BOUNDS = """
 
 _HAS_MOVED = "SELECT 1 FROM stock WHERE product_id = $1 AND moved = 1"
 
-_RECORD = """
-    INSERT INTO stock_ledger (product_id, change, cause, order_id, created_at, number)
-    SELECT product_id, $2, $3, $4, $5, moves FROM stock WHERE product_id = $1
-"""
+_RECORDED_AT_ONCE = 100
 
 
 class Move(NamedTuple):
@@ -66,4 +65,18 @@ async def give_back(tx: Transaction, lines: Sequence[ReservedLine], cause: Stock
 
 
 async def _record(tx: Transaction, moves: Sequence[Move], cause: StockCause, order_id: str | None, now: int) -> None:
-    await tx.execute_many(_RECORD, [(*move, cause.value, order_id, now) for move in moves])
+    for start in range(0, len(moves), _RECORDED_AT_ONCE):
+        some = moves[start : start + _RECORDED_AT_ONCE]
+        values: Iterable[Value] = chain.from_iterable(some)
+        await tx.execute(_record_sql(len(some)), cause.value, order_id, now, *values)
+
+
+@cache
+def _record_sql(count: int) -> str:
+    pairs = ((4 + 2 * number, 5 + 2 * number) for number in range(count))
+    moves = ", ".join(f"(CAST(${product} AS TEXT), CAST(${change} AS BIGINT))" for product, change in pairs)
+    return f"""
+        INSERT INTO stock_ledger (product_id, change, cause, order_id, created_at, number)
+        SELECT stock.product_id, moved.column2, $1, $2, $3, stock.moves
+        FROM (VALUES {moves}) AS moved JOIN stock ON stock.product_id = moved.column1
+    """  # noqa: S608 - numbers
