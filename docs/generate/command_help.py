@@ -22,7 +22,8 @@ def command_help() -> dict[str, str]:
         for name, command in system_file()["commands"].items()
     }
     parts = [_section(name, _help(program)) for name, program in ours.items()]
-    parts += _with_commands_below("atoll events", [*atoll, "events"])
+    for group in ("data", "events"):
+        parts += _with_commands_below(f"atoll {group}", [*atoll, group])
     parts += [part for name, program in theirs.items() for part in _with_commands_below(name, program)]
     return {"commands": page(*parts)}
 
