@@ -8,9 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from shop.proof.tests.small_shop import HOLD, Crash, SmallShop
+from shop.proof.tests.small_shop import HOLD, Crash, Post, SmallShop
 
 from atoll import wire
+from atoll.events import Mark
 from atoll.idempotency import Asked, KeptAnswer, KeyedRequest, kept_answers
 from atoll.storage import Reading, Transaction
 from shop_contracts.money import Money
@@ -26,6 +27,7 @@ from shop_orders.use_cases.place_order import PlaceOrder
 from shop_products import domain as products_domain
 from shop_products.domain import StockCause
 from shop_products.store import reservations, stock
+from shop_proof.verify.promises import Outcome
 
 Bug = pytest.MonkeyPatch
 
@@ -497,3 +499,45 @@ async def without_checks(shop: SmallShop) -> None:
         await tx.execute("ALTER TABLE unchecked RENAME TO stock")
 
     await shop.products.transaction(make_anew)
+
+
+# 16 no event lost
+
+
+async def test_16_an_event_that_the_broker_lost_is_found(shop: SmallShop, monkeypatch: Bug) -> None:
+    async def loses(self: Post, _messages: object) -> Mark:
+        return await self.mark()
+
+    ann = await shop.sign_up()
+    (lamp,) = await shop.stock_up(10)
+    order_id = await shop.buy(ann, {lamp: 1})
+    await shop.come_to_rest()
+    await shop.cancel(ann, order_id)
+    monkeypatch.setattr(Post, "publish", loses)
+    await shop.come_to_rest()
+    await shop.clock.advance(31)
+
+    assert {16} == await shop.broken(system_runs=True)
+
+
+async def test_16_an_effect_without_its_note_is_found(shop: SmallShop) -> None:
+    broken = await sell_and_cancel(shop)
+    await shop.orders.transaction(lambda tx: tx.execute("DELETE FROM inbox"))
+    await shop.clock.advance(31)
+
+    assert set() == broken
+    assert {16} == await shop.broken(system_runs=True)
+
+
+async def test_16_what_was_given_up_leaves_it_open(shop: SmallShop) -> None:
+    letter = """
+        INSERT INTO inbox_failures
+            (event_id, type, body, deliveries, reason, stack, trace_id, first_failed_at, last_failed_at)
+        VALUES ('e', 'order.created', '', 5, 'KeyError: no', '', '', 1, 2)
+    """
+    await sell_and_cancel(shop)
+    await shop.products.transaction(lambda tx: tx.execute(letter))
+    verdict = (await shop.verdicts())[16]
+
+    assert (Outcome.OPEN, 1) == (verdict.outcome, verdict.count)
+    assert "products has given up on order.created e: KeyError: no" in verdict.findings
