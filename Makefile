@@ -19,7 +19,7 @@ test: .venv/tools ## run every test
 
 faults: .venv/tools ## hurt a shop at random: FOR=480 seconds, SEED=… for the same again
 	$(BIN)/python -m tests.faults.storm --for $(or $(FOR),480) $(if $(SEED),--seed $(SEED))
-	$(if $(SEED),,$(BIN)/pytest -m faults tests/faults atoll/tests/gateway_bytes)
+	$(if $(SEED),,$(BIN)/pytest -m faults tests/faults shop/orders/tests atoll/tests/gateway_bytes)
 
 check: .venv/tools .venv/manifests ## lint, types, import rules, and what is in deploy/
 	$(BIN)/ruff check .
