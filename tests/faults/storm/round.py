@@ -5,9 +5,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from atoll.runner.system_events import SystemEvents, events_of_system
 from atoll.storage import open_read_only
 from atoll.testing.eventually import eventually
 from atoll.testing.system import SystemUnderTest, running_system
-from atoll.testing.valkey_server import valkey_server
+from atoll.testing.valkey_server import ValkeyToBreak, valkey_server
 
 HOLD_SECONDS = 10
 """The life of a hold: as short as the setting allows."""
@@ -74,26 +74,20 @@ class Round:
     file: Path = SYSTEM_FILE
     replicas: int = 2
     load: Sequence[str] = ("--buyers", "4", "--concurrency", "12")
-    environment: Mapping[str, str] = field(default_factory=dict)
     quiet_within: float = QUIET_WITHIN
     say: Callable[[str], None] = lambda _: None
 
     async def run(self) -> Outcome:
         """Within the time of the storm, and as long as it takes to come to rest."""
         async with valkey_server() as broker:
-            environment = {
-                "VALKEY_URL": broker.url,
-                "HOLD_SECONDS": str(HOLD_SECONDS),
-                "SWEEP_SECONDS": "1",
-                **self.environment,
-            }
+            environment = {"VALKEY_URL": broker.url, "HOLD_SECONDS": str(HOLD_SECONDS), "SWEEP_SECONDS": "1"}
             replicas = [word for name in REPLICATED for word in ("--scale", f"{name}={self.replicas}")]
             options = [*replicas, *self.kept.options]
             async with running_system(self.file, self.kept.data, options=options, environment=environment) as system:
                 with events_of_system(DataFolder(self.kept.data), self.file) as events:
                     return await self._storm(system, broker, replace(events, broker_url=broker.url))
 
-    async def _storm(self, system: SystemUnderTest, broker: Any, events: SystemEvents) -> Outcome:
+    async def _storm(self, system: SystemUnderTest, broker: ValkeyToBreak, events: SystemEvents) -> Outcome:
         history = self.kept.folder / "history.jsonl"
         async with AsyncExitStack() as opened:
             databases = {
@@ -157,7 +151,7 @@ class Round:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "atoll.cli", name, *where, *arguments),
             cwd=self.file.parent,
-            env={**os.environ, **self.environment},
+            env=dict(os.environ),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
