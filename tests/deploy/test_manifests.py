@@ -1,6 +1,7 @@
 """What deploy/ says agrees with the code, and with itself."""
 
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -64,6 +65,22 @@ class TestImages:
 
     def test_the_gateway_is_asked_on_its_port_for_operations(self) -> None:
         assert "${OPS_PORT:-3009}" == assemble.program_named("gateway", SYSTEM).health_port
+
+    def test_they_start_what_the_system_file_names_and_pass_on_what_they_are_told(self) -> None:
+        scripts = assemble.launchers(assemble.program_named("orders", SYSTEM))
+
+        assert '#!/bin/sh\nexec python -m shop_orders "$@"\n' == scripts["run"]
+
+    def test_the_gateway_has_its_routes_with_it_unless_it_is_told_of_others(self) -> None:
+        script = assemble.launchers(assemble.program_named("gateway", SYSTEM))["run"].replace("exec python", "echo")
+        told: tuple[dict[str, str], ...] = ({}, {"ATOLL_CONFIG": "/etc/mine.toml"})
+        command = ["/bin/sh", "-c", f"{script}echo $ATOLL_CONFIG"]
+        said = [subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout for env in told]
+
+        assert [assemble.ROUTES, "/etc/mine.toml"] == [one.split()[-1] for one in said]
+
+    def test_a_command_is_not_asked_how_it_is(self) -> None:
+        assert ["run"] == list(assemble.launchers(assemble.program_named("verify", SYSTEM)))
 
     def test_a_program_that_there_is_not_is_told_with_those_that_there_are(self) -> None:
         with pytest.raises(KeyError, match=r"'stock' is none of registry, users, .*verify"):

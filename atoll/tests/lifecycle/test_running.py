@@ -260,18 +260,29 @@ class TestListenerOnPlainAsyncio:
 
 
 class TestAdvertisedHost:
-    def test_is_where_it_listens(self) -> None:
-        assert "127.0.0.1" == advertised_host(SETTINGS, Address("127.0.0.1", 1))
+    async def test_is_where_it_listens(self) -> None:
+        assert "127.0.0.1" == await advertised_host(SETTINGS, Address("127.0.0.1", 1))
 
-    def test_is_the_machines_name_when_it_listens_everywhere(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize("host", ["0.0.0.0", "::"])  # noqa: S104 - not bound
+    @pytest.mark.parametrize("registry", [None, "http://127.0.0.1:3010", "http://nowhere.invalid:3010"])
+    async def test_is_the_machines_name_when_it_listens_everywhere_and_no_way_leads_out(
+        self, host: str, registry: str | None, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr("socket.gethostname", lambda: "box")
+        settings = ServiceSettings(registry_url=registry)
 
-        assert ("box", "box") == tuple(
-            advertised_host(SETTINGS, Address(host, 1))
-            for host in ("0.0.0.0", "::")  # noqa: S104 - not bound
-        )
+        assert "box" == await advertised_host(settings, Address(host, 1))
 
-    def test_is_what_the_settings_say(self) -> None:
+    async def test_is_the_address_on_the_way_to_the_registry_when_it_listens_everywhere(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ways = {("192.0.2.10", 3010): "192.0.2.77"}
+        monkeypatch.setattr("atoll.lifecycle.registering._own_address", lambda *place: ways.get(place))
+        settings = ServiceSettings(registry_url="http://192.0.2.10:3010,http://192.0.2.11:3010")
+
+        assert "192.0.2.77" == await advertised_host(settings, Address("0.0.0.0", 1))  # noqa: S104 - not bound
+
+    async def test_is_what_the_settings_say(self) -> None:
         settings = ServiceSettings(advertise_host="orders.internal")
 
-        assert "orders.internal" == advertised_host(settings, Address("0.0.0.0", 1))  # noqa: S104 - not bound
+        assert "orders.internal" == await advertised_host(settings, Address("0.0.0.0", 1))  # noqa: S104 - not bound
