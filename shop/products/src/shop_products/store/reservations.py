@@ -16,9 +16,12 @@ _STATE = "SELECT state FROM reservations WHERE order_id = $1"
 _HOLD = """
     INSERT INTO reservations (order_id, state, lines, expires_at, created_at, updated_at)
     VALUES ($1, 'held', $2, $3, $4, $4)
-    ON CONFLICT (order_id) DO UPDATE
-    SET state = 'held', lines = excluded.lines, expires_at = excluded.expires_at, updated_at = excluded.updated_at
-    WHERE reservations.state = 'expired'
+    ON CONFLICT (order_id) DO NOTHING
+"""
+
+_HOLD_ANEW = """
+    UPDATE reservations SET state = 'held', lines = $2, expires_at = $3, updated_at = $4
+    WHERE order_id = $1 AND state = 'expired'
 """
 
 _EXTEND = """
@@ -65,10 +68,11 @@ async def run_out(reading: Reading, before: datetime, limit: int) -> list[Reserv
     return [_reservation(row) for row in await reading.fetch_all(_RUN_OUT, to_millis(before), limit)]
 
 
-async def hold(tx: Transaction, reservation: Reservation, now: int) -> bool:
-    """Write a new hold, or one in place of an expired one; False when there is another reservation."""
+async def hold(tx: Transaction, reservation: Reservation, now: int, *, anew: bool = False) -> bool:
+    """Write a new hold, or with `anew` one in place of an expired one; False when there is another reservation."""
+    sql = _HOLD_ANEW if anew else _HOLD
     lines = wire.encode(reservation.items).decode()
-    return await tx.execute(_HOLD, reservation.order_id, lines, to_millis(reservation.expires_at), now) == 1
+    return await tx.execute(sql, reservation.order_id, lines, to_millis(reservation.expires_at), now) == 1
 
 
 async def extend(tx: Transaction, order_id: str, expires_at: datetime, now: int) -> bool:

@@ -6,6 +6,7 @@ from datetime import timedelta
 import msgspec
 
 from atoll.clock import Clock, from_millis, to_millis
+from atoll.problems import Problem
 from atoll.storage import Database, Transaction
 from shop_contracts.products import NewReservation, Reservation
 from shop_products.contention import Overtaken, settle_contention
@@ -23,13 +24,17 @@ class Reserve:
         """The hold; for an order that has one with the same items, that one, made longer when it had run out.
 
         Raises `ProductNotFound`, `InsufficientStock`, `ItemsDiffer` or `ReservationReleased`. A refusal leaves
-        nothing behind: the order may try again.
+        nothing behind: the order may try again. What is wanted is taken as if for the first time, which it nearly
+        always is; whatever stands in the way, it is looked what there is.
         """
 
         async def reserve(tx: Transaction) -> Reservation:
-            known = await reservations.find(tx, wanted.order_id)
-            if known is None:
+            try:
                 return await self._take(tx, wanted)
+            except (Overtaken, Problem):
+                known = await reservations.find(tx, wanted.order_id)
+                if known is None:
+                    raise
             return await self._again(tx, known, wanted)
 
         return await settle_contention(self.database, reserve)
@@ -39,17 +44,17 @@ class Reserve:
             raise ReservationReleased(known.order_id)
         refuse_other_items(known, wanted.items)
         if known.state == "expired":
-            return await self._take(tx, wanted)
+            return await self._take(tx, wanted, anew=True)
         if known.state == "held" and has_run_out(known, self.clock.now()):
             return await self._extend(tx, known)
         return known
 
-    async def _take(self, tx: Transaction, wanted: NewReservation) -> Reservation:
+    async def _take(self, tx: Transaction, wanted: NewReservation, *, anew: bool = False) -> Reservation:
         now = to_millis(self.clock.now())
         offers = await catalogue.offers(tx, [item.product_id for item in wanted.items])
         lines = priced_lines(wanted.items, offers)
         hold = Reservation(order_id=wanted.order_id, state="held", items=lines, expires_at=from_millis(self._end(now)))
-        if not await reservations.hold(tx, hold, now):
+        if not await reservations.hold(tx, hold, now, anew=anew):
             raise Overtaken
         await stock.take(tx, lines, wanted.order_id, now)
         return hold
