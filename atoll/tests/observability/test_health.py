@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from atoll.observability.health import Health, resident_bytes
 from atoll.testing.clock import ManualClock
@@ -76,6 +77,20 @@ class TestReadiness:
         assert ("unready", 503) == (report.status, report.http_status)
         assert ("down", "the database is away") == (report.checks["database"].status, report.checks["database"].detail)
         assert "up" == report.checks["broker"].status
+
+    async def test_only_changes_are_logged_however_often_somebody_asks(self) -> None:
+        working = iter((True, False, False, False, True, True, False))
+
+        async def database() -> None:
+            if not next(working):
+                raise ConnectionError("away")
+
+        health = Health("orders", checks={"database": database, "broker": fine})
+        with capture_logs() as lines:
+            for _ in range(7):
+                await health.readiness()
+
+        assert ["warning", "info", "warning"] == [line["log_level"] for line in lines]
 
     async def test_an_error_without_words_is_named(self) -> None:
         report = await Health("orders", checks={"database": silent}).readiness()

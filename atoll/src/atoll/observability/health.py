@@ -63,7 +63,10 @@ class ReadinessReport(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Health:
-    """Answers for one service. `timeout` bounds each readiness check, in seconds; all run at once."""
+    """Answers for one service. `timeout` bounds each readiness check, in seconds; all run at once.
+
+    A check that begins to fail is logged, and so is its end; not each time that somebody asks.
+    """
 
     def __init__(
         self,
@@ -80,6 +83,7 @@ class Health:
         self._timeout = timeout
         self._clock = clock or SystemClock()
         self._started = self._clock.monotonic()
+        self._down: set[str] = set()
 
     def liveness(self) -> Liveness:
         """That the process runs, and how it does."""
@@ -105,11 +109,21 @@ class Health:
 
     async def _run(self, name: str, check: Check) -> CheckResult:
         started = self._clock.monotonic()
-        detail = await self._outcome(name, check)
+        detail = await self._outcome(check)
+        self._note(name, detail)
         seconds = round(self._clock.monotonic() - started, 6)
         return CheckResult(status="down" if detail else "up", seconds=seconds, detail=detail)
 
-    async def _outcome(self, name: str, check: Check) -> str:
+    def _note(self, name: str, detail: str) -> None:
+        """Log it if it is news."""
+        if detail and name not in self._down:
+            self._down.add(name)
+            log.warning("readiness check fails", check=name, error=detail)
+        elif not detail and name in self._down:
+            self._down.discard(name)
+            log.info("readiness check is well again", check=name)
+
+    async def _outcome(self, check: Check) -> str:
         """What is wrong, in words; empty when all is well."""
         try:
             async with asyncio.timeout(self._timeout):
@@ -117,7 +131,6 @@ class Health:
         except TimeoutError:
             return f"no answer within {self._timeout:g} s"
         except Exception as error:  # any failure means not ready
-            log.warning("readiness check failed", check=name, error=repr(error))
             return hide_in_text(str(error)) or type(error).__name__
         return ""
 
