@@ -258,6 +258,20 @@ async def test_a_short_absence_is_waited_for(relay: PostgresRelay) -> None:
         assert 980 == await balance(database)
 
 
+@pytest.mark.system
+async def test_a_server_whose_socket_is_gone_for_a_moment_is_waited_for() -> None:
+    async with AsyncExitStack() as held:
+        folder = Path(held.enter_context(TemporaryDirectory(prefix="atoll-postgres-")))
+        with server_or_skip(folder) as server:
+            address = parse_address(server.socket_url)
+            database = await held.enter_async_context(PostgresDatabase(address, patience=60))
+        call = asyncio.create_task(database.fetch_one("SELECT 1"))
+        await asyncio.sleep(0.3)
+        assert not call.done()
+        with server_or_skip(folder, port=server.port):
+            assert (1,) == await call
+
+
 async def test_in_a_long_absence_callers_are_told_at_once_and_the_return_is_noticed(relay: PostgresRelay) -> None:
     async with through(relay, patience=0.2) as database:
         relay.is_away = True

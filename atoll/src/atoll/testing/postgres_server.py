@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from atoll.runner.embedded_postgres.beside import ServerBeside, ServerFailed, server_beside
 from atoll.runner.embedded_postgres.passwords import ADMINISTRATOR, url_of
+from atoll.runner.embedded_postgres.way_in import host_for
 
 T = TypeVar("T")
 
@@ -46,6 +47,7 @@ class ServerProcess:
     def __init__(self, beside: ServerBeside, folder: Path) -> None:
         self.port = beside.ports["postgres_port"]
         self.url = url_of(ADMINISTRATOR, SECRET, self.port, database="postgres")
+        self.socket_url = url_of(ADMINISTRATOR, SECRET, self.port, host=host_for(folder), database="postgres")
         self._folder = folder
         self._process = beside.process
 

@@ -79,7 +79,7 @@ def is_hopeless(error: Exception) -> bool:
     """Whether trying again to connect is of no use until somebody has changed something."""
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "").startswith(_REFUSED_AT_THE_DOOR)
-    return isinstance(error, asyncpg.ClientConfigurationError | FileNotFoundError | TypeError)
+    return isinstance(error, asyncpg.ClientConfigurationError | TypeError)
 
 
 def _translated(error: asyncpg.PostgresError, code: str) -> DatabaseError:

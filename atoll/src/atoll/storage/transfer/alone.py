@@ -13,7 +13,7 @@ PAUSE = 0.1
 """Seconds. A service that was stopped just now takes a moment until its sessions are gone."""
 
 _OTHERS = """
-    SELECT count(*), min(host(client_addr)) FROM pg_stat_activity
+    SELECT count(*), coalesce(min(host(client_addr)), 'this machine') FROM pg_stat_activity
     WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
 """
 
