@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from atoll.storage import DatabaseError, ReadOnlyDatabase
+from atoll.storage import DatabaseUnavailable, ReadOnlyDatabase
 from shop_proof.history import lines
 
-_WAITING = "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE published_at IS NULL LIMIT 1000) AS some"
+_WAITING = "SELECT count(*) FROM (SELECT 1 FROM outbox WHERE published_at IS NULL LIMIT 1000) AS waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,6 @@ class Watching:
 async def _waiting(database: ReadOnlyDatabase) -> int:
     try:
         (count,) = await database.fetch_one(_WAITING) or (0,)
-    except DatabaseError:  # it is down itself
+    except DatabaseUnavailable:  # it is down itself
         return 0
     return int(count)
