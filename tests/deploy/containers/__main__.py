@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Never
 
-from tests.deploy.containers.commands import CommandFailed
+from tests.deploy.containers.commands import CommandFailed, run
 from tests.deploy.containers.engines import Engine, NoEngine, image_sizes, running_engine
-from tests.deploy.containers.shop import COMMANDS, SERVICES, Shop, build_images, project, states
+from tests.deploy.containers.shop import COMMANDS, ROOT, SERVICES, Shop, build_images, project, states
 from tests.deploy.containers.stand_ins import OFFICIAL, base_images
 
 LONGEST = 20 * 60
@@ -28,6 +28,7 @@ MOST_SECONDS_OF_LOAD = 300
 VERSION = "trial"
 NEXT_VERSION = "trial-next"
 
+CATALOGUE = ROOT / "shop" / "sample" / "catalogue.csv"
 PUBLISHED = {"gateway", "prometheus"}
 INSTANCES = {"gateway": 1, "registry": 1, "users": 1, "products": 1, "orders": 2}
 
@@ -71,6 +72,8 @@ def _trial(engine: Engine, folder: Path) -> None:
         _databases_are_apart(shop)
         with step("Prometheus sees every instance"):
             _is_watched(shop)
+        with step("the sample catalogue is imported"):
+            _import_catalogue(shop)
         history = shop.folder / "history"
         with step("orders through the published port, while containers die"), _people(shop, history) as people:
             _disturb(shop)
@@ -85,6 +88,11 @@ def _trial(engine: Engine, folder: Path) -> None:
         with step("everything stops as asked"):
             shop.compose("stop", seconds=120)
         _ended_well(shop)
+
+
+def _import_catalogue(shop: Shop) -> None:
+    administrator = ("--email", "admin@shop.example", "--password", shop.secret("admin_password"))
+    run([sys.executable, "-m", "shop_importer", str(CATALOGUE), "--url", shop.url, *administrator])
 
 
 def _disturb(shop: Shop) -> None:

@@ -127,7 +127,7 @@ def project(engine: Engine, folder: Path, images: Mapping[str, str], version: st
     try:
         yield shop
     except (CommandFailed, AssertionError):
-        print(shop.compose("ps", "--all"), *_last_words(shop), sep="\n", file=sys.stderr)
+        print(shop.compose("ps", "--all"), *_addresses(shop), *_last_words(shop), sep="\n", file=sys.stderr)
         raise
     finally:
         shop.compose("--profile", "*", "down", "--volumes", "--timeout", "5", "--remove-orphans", seconds=180)
@@ -138,6 +138,11 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _addresses(shop: Shop) -> list[str]:
+    networks = {name: state["NetworkSettings"]["Networks"] for name, state in states(shop).items()}
+    return [f"{name}: {network} {one['IPAddress']}" for name, all_ in networks.items() for network, one in all_.items()]
 
 
 def _last_words(shop: Shop) -> list[str]:
