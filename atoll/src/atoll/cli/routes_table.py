@@ -37,8 +37,10 @@ def limits_table(limits: Mapping[str, Limit]) -> Table:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column)
+    first, *others = columns
+    table.add_column(first, no_wrap=True, overflow="fold")  # what it is about is there whole on any terminal
+    for column in others:
+        table.add_column(column, overflow="fold")
     return table
 
 
