@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 import pytest
 
@@ -170,6 +170,18 @@ async def test_a_black_hole_attracts_no_load() -> None:
         assert failed == 0
         assert relays[0].requests <= 15  # ten callers at once, before any of them knew better
         assert relays[1].requests + relays[2].requests >= 600
+
+
+async def test_a_black_hole_attracts_no_load_although_nobody_waits_long_enough_to_blame_it() -> None:
+    async with three_instances(CallPolicy(timeouts=Timeouts(attempt=60.0))) as (client, relays):
+        relays[0].fault = BlackHole()
+        for _ in range(60):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await client.put("/")
+
+        assert client.upstreams.ejections == 0
+        assert relays[0].requests <= 10
 
 
 async def test_an_instance_that_refuses_connections_attracts_no_load() -> None:

@@ -330,7 +330,7 @@ class ServiceClient:
             self._failed(request, chosen, exchange.status, began, error)
             raise
         except BaseException:
-            upstream.came_to_nothing(permit)
+            upstream.came_to_nothing(permit, self._monotonic() - began)
             raise
         now = self._monotonic()
         upstream.answered(permit, now - began, now)
@@ -383,7 +383,7 @@ class ServiceClient:
         if isinstance(error, UpstreamProblem) and error.status < 500:
             upstream.answered(permit, seconds)
         elif isinstance(error, CallTimeout) and (error.nothing_was_sent or seconds < request.attempt_timeout / 2):
-            upstream.came_to_nothing(permit)  # it had no fair chance
+            upstream.came_to_nothing(permit, seconds)  # it had no fair chance
         else:
             upstream.failed(permit, seconds, penalty=request.attempt_timeout)
             if isinstance(error, WrongService):

@@ -84,8 +84,15 @@ class Upstream:
         self.latency.observe(max(seconds, penalty), now)
         self.breaker.record(permit, failed=True, seconds=seconds, now=now)
 
-    def came_to_nothing(self, permit: Permit) -> None:
-        """A call ended in a way that says nothing of the instance, such as a cancellation."""
+    def came_to_nothing(self, permit: Permit, seconds: float = 0.0) -> None:
+        """A call ended in a way that says nothing of whether the instance works, such as a cancellation.
+
+        For the choice of instances it took `seconds`, if that is longer than usual: one that hangs must not attract
+        calls because nobody waits for its answers.
+        """
+        now = self._monotonic()
+        if seconds > self.latency.at(now):
+            self.latency.observe(seconds, now)
         self.breaker.release(permit)
 
 
