@@ -97,7 +97,7 @@ async def ask_on(gateway: OpenGateway, until: asyncio.Event) -> list[float]:
     seconds = []
     while not until.is_set():
         began = time.monotonic()
-        async with connected(gateway.port) as client:
+        async with connected(gateway.port, patience=60.0) as client:
             answer = await client.request(SMALL)
             assert answer.body == b"small", answer.json()["detail"]
         seconds.append(time.monotonic() - began)
@@ -116,7 +116,7 @@ async def besiege(count: int, allowed: float, clients: dict[Slow, bytes]) -> tup
     over = asyncio.Event()
     async with (
         ScriptedServer(things) as service,
-        open_gateway({"things": service.port}, ROUTES, limits=limits, max_connections_per_instance=count) as door,
+        open_gateway({"things": service.port}, ROUTES, limits=limits, max_connections_per_instance=count // 2) as door,
     ):
         asking = asyncio.create_task(ask_on(door, over))
         began = time.monotonic()

@@ -1,6 +1,7 @@
 """HTTP/1.1 as a whole: what goes on at the same time, in which order, and how much of it is held."""
 
 import asyncio
+import contextlib
 
 from atoll.gateway.settings import RouteSettings
 from atoll.testing.eventually import eventually
@@ -155,3 +156,27 @@ async def test_a_head_that_is_refused_for_its_body_is_answered_without_one() -> 
         rest = await client.rest()
 
     assert (status, fields["connection"], rest) == (400, "close", b"")
+
+
+async def test_slow_bodies_leave_half_of_a_services_connections_to_others() -> None:
+    body = b"x" * 100_000
+    async with (
+        RequestRecorder() as recorder,
+        open_gateway({"things": recorder.port}, ROUTES, max_connections_per_instance=4) as gateway,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        slow = [await stack.enter_async_context(connected(gateway.port)) for _ in range(20)]
+        for client in slow:
+            await client.send(b"POST /api/things HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body))
+            await client.send(body[:10])
+        async with connected(gateway.port) as client:
+            others = [await client.request(raw) for raw in (GET, POST) * 5]
+        connections = recorder.connections
+        for client in slow:
+            await client.send(body[10:])
+        late = [await client.answer() for client in slow]
+
+    assert {each.status for each in others} == {200}
+    assert connections <= 3
+    assert all(each.body.endswith(body) for each in late)
+    assert not recorder.violations

@@ -54,7 +54,7 @@ REPEATABLE_METHODS = frozenset((b"GET", b"HEAD", b"PUT", b"DELETE", b"OPTIONS"))
 """Idempotent by their definition (RFC 9110, section 9.2.2); others are so with an Idempotency-Key."""
 
 REPEATABLE_BODY = 64 * 1024
-"""Bytes of a request's body that are kept, so that it can be sent once more."""
+"""Bytes of a request's body that are kept, so that it can be sent once more, or only when it is whole."""
 
 GOOD_FOR = 0.1
 """Seconds after which a token that came again on the same connection is looked at again: is it still good?"""
@@ -89,6 +89,7 @@ class ProxyExchange:
         "_client",
         "_connection",
         "_gateway",
+        "_gathering",
         "_kept_body",
         "_kept_size",
         "_limit",
@@ -98,6 +99,7 @@ class ProxyExchange:
         "_request_whole",
         "_retry",
         "_route",
+        "_sending",
         "_service",
         "_since",
         "_target",
@@ -122,6 +124,8 @@ class ProxyExchange:
         self._retry: asyncio.TimerHandle | None = None
         self._kept_body: list[bytes] | None = []
         self._kept_size = 0
+        self._gathering = False
+        self._sending = False
         self._tried: tuple[Upstream, ...] = ()
         self._permit: Permit | None = None
         self._attempt_began = 0.0
@@ -235,7 +239,30 @@ class ProxyExchange:
             visit.head.content_length or 0
         ) <= REPEATABLE_BODY
         self._service.retry_budget.deposit()
-        self._attempt()
+        if self._request_whole or self._takes_a_sender():
+            self._attempt()
+        else:
+            self._gather()
+
+    def _takes_a_sender(self) -> bool:
+        """Whether the body may go on as it comes, of which the service bears only so many at a time."""
+        self._sending = self._service.take_sender()
+        return self._sending
+
+    def _gather(self) -> None:
+        """Wait for the body, or much of it: slow senders must not hold connections that others wait for."""
+        self._gathering = True
+        self._allow(math.inf)
+        self._client.resume_body()
+
+    def _give_sender_back(self) -> None:
+        if self._sending:
+            self._sending = False
+            self._service.give_sender_back()
+
+    def _stop_gathering(self) -> None:
+        self._gathering = False
+        self._attempt_now()
 
     def _attempt(self) -> None:
         """Choose an instance, and send it the request as soon as there is a connection."""
@@ -270,6 +297,7 @@ class ProxyExchange:
         data = self._written_head(upstream.authority.encode("ascii"))
         if self._kept_body:
             data += b"".join(self._kept_body)
+            self._keep_little()
         to_head = self._visit.head.method == b"HEAD"
         if self._request_whole:
             self._allow(self._route.attempt_timeout)
@@ -302,9 +330,12 @@ class ProxyExchange:
 
     def body_complete(self) -> None:
         self._request_whole = True
+        self._give_sender_back()
         if self._visit.head.chunked:
             self._pass_on(LAST_CHUNK)
-        if self._connection is not None:
+        if self._gathering:
+            self._stop_gathering()
+        elif self._connection is not None:
             self._connection.finish(self)
             self._attempt_began = self._gateway.monotonic()
             self._watch_attempt()
@@ -460,9 +491,9 @@ class ProxyExchange:
         self._allow(math.inf)
         self._service.retries += 1
         pause = max(at_least, DEFAULT_RETRY.pause(len(self._tried), self._gateway.chance))
-        self._retry = asyncio.get_running_loop().call_later(pause, self._attempt_again)
+        self._retry = asyncio.get_running_loop().call_later(pause, self._attempt_now)
 
-    def _attempt_again(self) -> None:
+    def _attempt_now(self) -> None:
         try:
             self._attempt()
         except Problem as problem:
@@ -578,10 +609,16 @@ class ProxyExchange:
         if self._kept_body is not None:
             self._kept_size += len(piece)
             self._kept_body.append(piece)
-            if self._kept_size > REPEATABLE_BODY:
-                self._kept_body = None
-        if self._connection is not None:
+        if self._gathering:
+            if self._kept_size >= REPEATABLE_BODY:
+                self._stop_gathering()
+        elif self._connection is not None:
             self._connection.send(self, piece)
+            self._keep_little()
+
+    def _keep_little(self) -> None:
+        if self._kept_size > REPEATABLE_BODY:
+            self._kept_body = None
 
     def _watch_attempt(self) -> None:
         """Upstream has its time while it is upstream that we wait for, and not the rest of the request."""
@@ -622,6 +659,7 @@ class ProxyExchange:
     def _finish(self) -> None:
         if not self.finished:
             self.finished = True
+            self._give_sender_back()
             self._let_go()
             self._gateway.finished(self._visit)
 

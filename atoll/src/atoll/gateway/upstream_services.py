@@ -32,6 +32,7 @@ class UpstreamService:
         self.retries = 0
         """Attempts after the first so far; never goes back."""
         self.retry_budget = RetryBudget(clock=clock)
+        self._senders = 0
         self.upstreams = Upstreams(
             name,
             directory,
@@ -59,6 +60,18 @@ class UpstreamService:
     def lose(self, upstream: Upstream) -> None:
         """Another service answers at the instance's address: ask it no more until it is found there again."""
         self.upstreams.lose(upstream)
+
+    def take_sender(self) -> bool:
+        """Whether one more request may be sent whose body is still coming: they get half of all connections at most."""
+        most = sum(each.pool.max_connections for each in self.upstreams.current())
+        if most and 2 * self._senders >= most:
+            return False
+        self._senders += 1
+        return True
+
+    def give_sender_back(self) -> None:
+        """The body of a request for which `take_sender` said yes is whole, or will never be."""
+        self._senders -= 1
 
     async def check(self) -> None:
         """Return when the service could be asked, raise `Unavailable` when not. For readiness."""
