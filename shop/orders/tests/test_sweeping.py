@@ -114,10 +114,10 @@ async def test_what_an_older_version_still_owed_products_is_told(
             await eventually.true(lambda: "gone" in shelf.released)
 
     assert ["gone"] == shelf.released
-    assert {"gone": ["order.cancelled"], "new": ["order.created"]} == {
-        order_id: [event.type for event in shelf.heard if event.subject == order_id] for order_id in ("gone", "new")
-    }
-    assert [3] == [event.sequence for event in shelf.heard if event.subject == "gone"]
+    events = {event.id: event for event in shelf.heard}.values()  # one that was sent at the stop may come again
+    assert [("gone", "order.cancelled", 3), ("new", "order.created", 1)] == sorted(
+        (event.subject, event.type, event.sequence) for event in events
+    )
     assert 9 == shelf.stock["lamp"]
 
 
