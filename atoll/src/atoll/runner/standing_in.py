@@ -77,11 +77,11 @@ async def _ready(process: ServiceProcess, happened: "asyncio.Queue[ProcessEvent]
                         return dict(ports)
                     case Ended(_, reason, own_reason):
                         said = own_reason or next(reversed(process.last_lines), "")
-                        raise NobodyToStandIn(f"a second {process.name} {reason}: {said}")
+                        raise NobodyToStandIn(f"{process.name} {reason}: {said}")
                     case _:
                         continue
     except TimeoutError:
-        raise NobodyToStandIn(f"a second {process.name} was not ready after {READY_WITHIN:g} s") from None
+        raise NobodyToStandIn(f"{process.name} was not ready after {READY_WITHIN:g} s") from None
 
 
 async def _until_listed(registry: str, service: str, port: int) -> None:
