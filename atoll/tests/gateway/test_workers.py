@@ -97,6 +97,30 @@ async def test_a_worker_that_dies_is_replaced_and_the_port_is_never_closed(front
     assert {each.status for each in after} == {200}
 
 
+async def test_a_stop_leaves_no_request_unanswered(front: Front) -> None:
+    statuses: list[int] = []
+    some_are_answered = asyncio.Event()
+
+    async def ask_until_refused() -> None:
+        while True:
+            try:
+                answer = await front.ask(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            except ConnectionRefusedError:
+                return
+            statuses.append(answer.status)
+            if len(statuses) > 50:
+                some_are_answered.set()
+
+    asking = [asyncio.create_task(ask_until_refused()) for _ in range(8)]
+    await some_are_answered.wait()
+    await front.workers.stop_accepting()
+    await front.workers.drain(5.0)
+    await asyncio.gather(*asking)
+
+    assert set(statuses) == {200}
+    assert not front.workers.running
+
+
 async def test_new_rules_reach_all_of_them(front: Front, tmp_path: Path) -> None:
     before = await front.ask()
     (tmp_path / "atoll.toml").write_text(SYSTEM.replace("/things", "/others"))

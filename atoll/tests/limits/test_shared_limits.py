@@ -18,6 +18,9 @@ from atoll.testing.eventually import eventually
 from atoll.testing.valkey_server import ValkeyToBreak, valkey_server
 
 POLICY = LimitPolicy("default", quota=20, window=64.0)
+LARGER = LimitPolicy("larger", quota=96, window=64.0)
+"""Of which some units are taken ahead; its leases last for a second."""
+
 ANN = "ann"
 
 
@@ -56,7 +59,7 @@ class BreakableStore:
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from((0.0, 0.0, 0.01, 0.4, 1.1, 5.0, 31.0, 63.9)), st.integers(0, 2), st.sampled_from((1, 1, 2, 7))
+        st.sampled_from((0.0, 0.0, 0.4, 0.95, 1.1, 31.0, 63.1, 63.9)), st.integers(0, 2), st.sampled_from((1, 1, 2, 90))
     ),
     max_size=60,
 )
@@ -73,12 +76,34 @@ def test_together_they_never_let_pass_more_than_the_quota(asked: list[tuple[floa
             limiters = [await stack.enter_async_context(SharedLimiter(store, clock)) for _ in range(3)]
             for pause, who, cost in asked:
                 await clock.advance(pause)
-                if await ask(limiters[who], cost):
+                if await ask(limiters[who], cost, policy=LARGER):
                     passed.append((clock.monotonic(), cost))
 
-        assert most_in_a_window(passed, POLICY.window) <= POLICY.quota
+        assert most_in_a_window(passed, LARGER.window) <= LARGER.quota
 
     asyncio.run(scenario())
+
+
+async def test_what_is_spent_late_is_remembered_for_so_much_longer() -> None:
+    clock = ManualClock(monotonic=0.95)
+    store = LocalQuotaStore(clock)
+    passed: list[tuple[float, int]] = []
+    async with SharedLimiter(store, clock) as late, SharedLimiter(store, clock) as quick:
+
+        async def spend(limiter: SharedLimiter, units: int) -> None:
+            for _ in range(units):
+                if await ask(limiter, policy=LARGER):
+                    passed.append((clock.monotonic(), 1))
+
+        await spend(late, 1)  # and has two more in hand
+        await spend(quick, 96)
+        await clock.advance(0.9)
+        await spend(late, 2)
+        await clock.advance(65.0 - clock.monotonic())
+        await spend(quick, 96)
+
+    assert most_in_a_window(passed, LARGER.window) <= LARGER.quota
+    assert [at for at, _ in passed].count(1.85) == 2
 
 
 @given(steps)
