@@ -155,5 +155,5 @@ async def test_two_thousand_slow_clients_are_ended_on_time_while_others_are_serv
     seconds, waited = await besiege(2000, 10.0, KINDS)
     waited.sort()
 
-    assert seconds < 60
+    assert seconds < 90
     assert waited[len(waited) // 2] < 1.0

@@ -6,10 +6,11 @@ not meant to: no smuggled request, no byte of a refused one that could pass for 
 """
 
 import asyncio
+import contextlib
 import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -106,11 +107,32 @@ def throws(raw: bytes, *, behind_in_two: bool = True, at_most: int | None = None
             yield from (Throw((cut,), behind) for cut in range(1, len(raw), step))
 
 
+class OneByOne:
+    """Connects clients to a port one after the other, each when the one before was accepted.
+
+    A server on uvloop accepts one in each turn of its loop. Who sends before its turn would have all its pieces read
+    as one.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._turn = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def connected(self) -> AsyncIterator[RawClient]:
+        """A connection that has been accepted, while the block runs."""
+        async with contextlib.AsyncExitStack() as stack:
+            async with self._turn:
+                client = await stack.enter_async_context(connected(self._port))
+                await let_the_server_read()
+            yield client
+
+
 class Thrower:
     """Throws at the gateway on `port`, which has `recorder` behind it at `/api/things`."""
 
     def __init__(self, port: int, recorder: RequestRecorder) -> None:
-        self._port = port
+        self._clients = OneByOne(port)
         self._recorder = recorder
         self._numbers = itertools.count(1)
         self.thrown = 0
@@ -141,20 +163,19 @@ class Thrower:
         assert len(reached) == meant, f"{request.name}: something else reached the service: {reached[:1]}"
 
     async def _throw_once(self, request: HostileRequest, way: Throw) -> None:
-        async with connected(self._port) as client:
-            await _let_the_server_read()
+        async with self._clients.connected() as client:
             ahead = self._canary() if way.behind else b""
             after = SMUGGLED if isinstance(request.outcome, Refused) else b""
             first = ahead
             for piece in way.pieces(request.raw):
                 await client.send(first + piece)
-                await _let_the_server_read()
+                await let_the_server_read()
                 first = b""
             await client.send(after)
             if ahead:
                 self._check_canary(ahead, await client.answer())
             await self._check(request.outcome, client, to_head=request.raw.startswith(b"HEAD "))
-        async with connected(self._port) as fresh:
+        async with self._clients.connected() as fresh:
             await self._ask_canary(fresh)
 
     async def _check(self, outcome: Outcome, client: RawClient, *, to_head: bool) -> None:
@@ -201,7 +222,7 @@ class Thrower:
         assert (answer.status, line) == (200, b"GET %b HTTP/1.1" % target), "a canary got another answer"
 
 
-async def _let_the_server_read() -> None:
+async def let_the_server_read() -> None:
     """Let a server in this loop read what was sent; on loopback it is there at once."""
     for _ in range(3):
         await asyncio.sleep(0)
