@@ -5,7 +5,7 @@ import contextlib
 import socket
 from collections.abc import Collection
 
-from atoll.http1.server_connection import Application, ServerConnection
+from atoll.http1.server_connection import Application, ServerConnection, with_something_due
 from atoll.http1.server_limits import ServerLimits
 from atoll.lifecycle.listener import Address
 from atoll.lifecycle.sockets import BACKLOG, listening_socket, stop_listening
@@ -108,6 +108,6 @@ class HttpServer:
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
-        for connection in list(self._connections):
+        for connection in with_something_due(self._connections, now):
             connection.check_time(now)
         self._sweep_timer = loop.call_later(self.sweep_interval, self._sweep)

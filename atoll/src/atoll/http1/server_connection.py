@@ -12,6 +12,7 @@ import re
 import select
 import socket
 import struct
+from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Protocol, cast
 
@@ -575,3 +576,12 @@ class ServerConnection(asyncio.Protocol):
 
     def _due_in(self, seconds: float) -> None:
         self._deadline = self._loop.time() + seconds
+
+
+def with_something_due(connections: Iterable[ServerConnection], now: float) -> list[ServerConnection]:
+    """Those of the connections that `check_time` would find something to do at: of thousands of idle ones, none."""
+    return [
+        each
+        for each in connections
+        if each._exchange is not None or each._deadline <= now or each._write_deadline <= now
+    ]
