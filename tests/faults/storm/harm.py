@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ class Harm:
     watching: Watching
     say: Callable[[str], None]
     kills: list[InFlight] = field(default_factory=list)
+    turns: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    """One fault at a time for each target: a kill may have waited for something to meet."""
 
     async def all(self, steps: Sequence[Step]) -> None:
         """All of them, each at its time; returns when the last one is healed."""
@@ -43,7 +46,8 @@ class Harm:
 
     async def _in_time(self, step: Step, at: float) -> None:
         await asyncio.sleep(at - asyncio.get_running_loop().time())
-        self.say(f"{step.at:6.1f} s  {step}{await self._do(step)}")
+        async with self.turns[step.target]:
+            self.say(f"{step.at:6.1f} s  {step}{await self._do(step)}")
 
     async def _do(self, step: Step) -> str:
         """What was in flight, for a kill."""
