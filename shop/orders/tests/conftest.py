@@ -12,6 +12,7 @@ from msgspec import UNSET
 
 from atoll import wire
 from atoll.calls import NoInstances
+from atoll.calls.errors import upstream_problem
 from atoll.events import Event, EventSource, MemoryBroker, Message
 from atoll.events.envelope import read_envelope
 from atoll.service import Service
@@ -32,8 +33,8 @@ class Shelf:
     """Products as orders knows it, in memory: stock by product id, and the reservations made of it.
 
     Everything costs 19.90. What the test sets: while `away` nothing can be asked, while `deaf` events do not reach
-    it; `fates` are what it says of orders whatever it knows; `dies_after_reserving` lets orders' next attempt die
-    between its reservation and its commit.
+    it; `fates` are what it says of orders whatever it knows, `confusing` those it fails at; `dies_after_reserving`
+    lets orders' next attempt die between its reservation and its commit.
     """
 
     def __init__(self, clock: ManualClock, broker: MemoryBroker) -> None:
@@ -47,6 +48,7 @@ class Shelf:
         self.settled: set[str] = set()
         self.released: list[str] = []
         self.fates: dict[str, ReservationState | None] = {}
+        self.confusing: set[str] = set()
         self.heard: list[Event[wire.Raw]] = []
         self.reserve_calls = 0
         self.away = False
@@ -74,6 +76,8 @@ class Shelf:
         await asyncio.sleep(0)
         if self.away:
             raise NoInstances(service="products")
+        if order_id in self.confusing:
+            raise upstream_problem(500, [], b"", service="products", instance="")
         if order_id in self.fates:
             return self.fates[order_id]
         if order_id in self.released:

@@ -83,6 +83,20 @@ async def test_while_products_is_away_orders_stay_pending(
     assert "pending" == still
 
 
+async def test_an_order_that_products_fails_at_holds_up_no_other(
+    ann: httpx2.AsyncClient, shelf: Any, pending: str, eventually: Any
+) -> None:
+    other = str((await ann.post("/orders", json=LAMP)).json()["id"])
+    shelf.confusing.add(pending)
+    shelf.settled |= {pending, other}
+    await eventually.status(ann, other, "confirmed")
+    still = await status(ann, pending)
+    shelf.confusing.clear()
+    await eventually.status(ann, pending, "confirmed")
+
+    assert "pending" == still
+
+
 FROM_BEFORE = """
     INSERT INTO orders (id, user_id, lines, total, currency, status, owed, created_at, updated_at, sequence)
     VALUES ($1, 'ann', '[{"productId":"lamp","name":"Lamp","quantity":1,"price":19.90}]', 1990, 'EUR', $2, $3, 1, 2, $4)

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from atoll import wire
-from atoll.calls.errors import NoInstances
+from atoll.calls.errors import NoInstances, upstream_problem
 from atoll.clock import Clock
 from atoll.events import Event, EventSource, EventType, MemoryBroker, Message
 from atoll.events.envelope import read_envelope
@@ -33,10 +33,13 @@ class KnownOrders:
     def __init__(self) -> None:
         self.existing: set[str] = set()
         self.away = False
+        self.confusing: set[str] = set()
 
     async def exists(self, order_id: str) -> bool:
         if self.away:
             raise NoInstances(service="orders")
+        if order_id in self.confusing:
+            raise upstream_problem(500, [], b"", service="orders", instance="")
         return order_id in self.existing
 
 

@@ -63,3 +63,15 @@ async def test_a_hold_is_not_asked_about_before_its_end(pass_time: Any, service:
 
     assert await state(service) == "held"
     assert await stock(service, lamp) == 8
+
+
+async def test_a_hold_that_orders_fails_at_holds_up_no_other(
+    pass_time: Any, service: httpx2.AsyncClient, lamp: str, orders: Any
+) -> None:
+    other = {"orderId": "o2", "items": [{"productId": lamp, "quantity": 3}]}
+    (await service.post("/reservations", json=other)).raise_for_status()
+    orders.confusing.add("o1")
+    await pass_time(640)
+
+    assert await state(service) == "held"
+    assert await stock(service, lamp) == 8

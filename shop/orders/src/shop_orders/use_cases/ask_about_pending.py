@@ -12,8 +12,10 @@ more. So no stock stays with a cancelled order, whatever was on its way meanwhil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from atoll.calls import UpstreamProblem
 from atoll.clock import Clock, to_millis
 from atoll.events import Outbox
+from atoll.observability.logging import get_logger
 from atoll.storage import Database, Transaction
 from shop_contracts.products import ReservationState
 from shop_orders.domain import Status
@@ -23,7 +25,12 @@ from shop_orders.store.orders import Pending
 from shop_orders.use_cases.move_order import confirm_order, reject_order
 from shop_orders.use_cases.place_order import announce_created
 
+log = get_logger()
+
 AT_ONCE = 100
+
+AWAY = (429, 503, 504)
+"""What products answers when it can't answer anything. With any other error only that order has to wait."""
 
 LONGEST_PAUSE = 600_000
 """Milliseconds. An order is asked about again when it is twice as old, or so much older."""
@@ -51,7 +58,14 @@ class AskAboutPending:
         return [order.order_id for order in found]
 
     async def _ask_about(self, order: Pending) -> None:
-        state = await self.products.state_of(order.order_id)
+        try:
+            state = await self.products.state_of(order.order_id)
+        except UpstreamProblem as problem:
+            if problem.status in AWAY:
+                raise
+            log.warning("products cannot say what became of an order", order_id=order.order_id, reason=str(problem))
+            await self.database.transaction(lambda tx: self._ask_later(tx, order))
+            return
         await self.database.transaction(lambda tx: self._decide(tx, order, state))
 
     async def _decide(self, tx: Transaction, order: Pending, state: ReservationState | None) -> None:
@@ -68,5 +82,8 @@ class AskAboutPending:
         if found is None or found.status is not Status.PENDING:
             return
         await announce_created(tx, self.outbox, found, found.lines)
+        await self._ask_later(tx, order)
+
+    async def _ask_later(self, tx: Transaction, order: Pending) -> None:
         now = to_millis(self.clock.now())
         await orders.ask_later(tx, order.order_id, now + min(now - order.created_at, LONGEST_PAUSE))

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from atoll.calls import UpstreamProblem
 from atoll.clock import Clock, to_millis
+from atoll.observability.logging import get_logger
 from atoll.storage import Database, Transaction
 from shop_contracts.products import Reservation
 from shop_products.domain import StockCause
@@ -20,6 +22,11 @@ GRACE = timedelta(seconds=10)
 """How long after its end a hold is first asked about: clocks differ, and a commit takes its time."""
 
 AT_ONCE = 100
+
+AWAY = (429, 503, 504)
+"""What orders answers when it can't answer anything. With any other error only that hold has to wait."""
+
+log = get_logger()
 
 PLACED = 1
 """The sequence of the event that tells of a new order."""
@@ -51,7 +58,14 @@ class FreeLapsedHolds:
         return await self.database.read(lambda reading: reservations.run_out(reading, before, AT_ONCE))
 
     async def _decide(self, hold: Reservation) -> None:
-        if await self.orders.exists(hold.order_id):
+        try:
+            is_placed = await self.orders.exists(hold.order_id)
+        except UpstreamProblem as problem:
+            if problem.status in AWAY:
+                raise
+            log.warning("orders cannot say whether there is an order", order_id=hold.order_id, reason=str(problem))
+            return
+        if is_placed:
             await self.database.transaction(lambda tx: self.settle_order(tx, hold.order_id, sequence=PLACED))
         else:
             await self._free(hold)
