@@ -123,7 +123,7 @@ def _settings(has_systemd: bool, extra: str = "") -> str:
     return (
         f'[containers]\ndefault_ulimits = ["nofile={files}:{files}", "nproc=32768:32768"]\n{extra}'
         f'[network]\nnetwork_backend = "netavark"\n'
-        f"[engine]\ncompat_api_enforce_docker_hub = false\n{engine}"
+        f"[engine]\ncompat_api_enforce_docker_hub = false\nexit_command_delay = 10\n{engine}"
     )
 
 
