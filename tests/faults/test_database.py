@@ -21,12 +21,16 @@ async def test_a_server_killed_and_restarted_under_load_loses_nothing_that_was_a
     if EMBEDDED not in keeping.options:
         pytest.skip("the server is not ours to be killed")
     async with open_shop(keeping.data, options=keeping.options) as shop:
-        async with people_buying(shop, 8):
+        customer, product = await shop.customer(), await shop.product(stock=10)
+        async with people_buying(shop, 8, notice=False):  # who has patience notices nothing
             for hurt in (kill, stop, kill):
                 await asyncio.sleep(1)  # some orders more
                 times_up = shop.system.printed.count(f"{SERVER} is up")
                 hurt(keeping.data, shop.system.service(SERVER).pid)
+                meanwhile = asyncio.create_task(customer.order(product))
                 await shop.system.line_with(f"{SERVER} is up", times=times_up + 1)
+
+                assert (await meanwhile).status_code in {201, 502, 503, 504}
 
         assert 0 == await verify(keeping.data)
 
