@@ -161,3 +161,19 @@ async def test_beyond_the_limit_of_requests_in_hand_it_is_503(
             answer = await door.ask(request("/api/things"))
 
     assert (answer.status, answer.json()["detail"]) == (503, "There are too many requests in hand.")
+
+
+async def test_health_is_told_however_much_there_is_to_do(open_door: OpenDoor, instances: Instances) -> None:
+    async def silent(peer: Peer) -> None:
+        await peer.request()
+        await peer.gone()
+
+    async with ScriptedServer(silent) as things:
+        door = await open_door(instances(things=things.port), max_in_flight=1)
+        door.server.application.overload.note = lambda _: None
+        door.server.application.overload.pressure = HIGHEST_PRESSURE
+        async with connected(door.port) as first:
+            await first.send(request("/api/things"))
+            answer = await door.ask(request("/health"))
+
+    assert answer.status == 200

@@ -105,7 +105,7 @@ async def test_what_cannot_be_used_changes_nothing(
 def test_what_needs_a_restart_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     before, after = GatewaySettings(port=1), GatewaySettings(port=2, max_in_flight=7)
     applied: list[GatewaySettings] = []
-    Reloading(before, applied.append, load=lambda: after).reload()
+    Reloading(before, applied.append, lambda: after).reload()
 
     assert applied == [after]
     assert "need_a_restart='port, max_in_flight'" in capsys.readouterr().out.replace('"', "'")
@@ -115,4 +115,4 @@ def test_a_mistake_that_only_shows_when_applied_is_told_too() -> None:
     def apply(_: GatewaySettings) -> None:
         raise SettingsInvalid("gateway", [Mistake("Limits:", "no good.")])
 
-    assert not Reloading(GatewaySettings(), apply, load=GatewaySettings).reload()
+    assert not Reloading(GatewaySettings(), apply, GatewaySettings).reload()

@@ -5,7 +5,7 @@ the way through structlog costs twenty times as much; people on a terminal get i
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TextIO
 
@@ -25,6 +25,9 @@ _LINE = (
 )
 
 _ESCAPED = {ord('"'): '\\"', ord("\\"): "\\\\"}
+
+WHOLE_WRITE = 4096
+"""Bytes that are written to a pipe in one piece, whoever else writes to it (PIPE_BUF of Linux)."""
 
 log = get_logger()
 
@@ -63,10 +66,10 @@ class AccessLog:
             for visit in visits:
                 log.info(_sentence(visit), **_facts_for_people(visit))
             return
-        lines = b"".join([self._line(visit, start_of_time) for visit in visits]).decode()
         try:
-            self._stream.write(lines)
-            self._stream.flush()
+            for block in _blocks([self._line(visit, start_of_time) for visit in visits]):
+                self._stream.write(block.decode())
+                self._stream.flush()
         except (OSError, ValueError):
             return
 
@@ -120,6 +123,17 @@ class AccessLog:
         if found is None:
             found = self._routes[template] = orjson.dumps(template)
         return found
+
+
+def _blocks(lines: Sequence[bytes]) -> Iterator[bytes]:
+    """Whole lines together, as many as other processes that write to the same pipe cannot break into."""
+    block = b""
+    for line in lines:
+        if block and len(block) + len(line) > WHOLE_WRITE:
+            yield block
+            block = b""
+        block += line
+    yield block
 
 
 def _quotable(text: str) -> bytes:

@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from atoll.gateway.gateway_metrics import GatewayMetrics
 from atoll.gateway.limiting import RequestLimits
 from atoll.gateway.open_files import enough_open_files
 from atoll.gateway.overload import Overload
-from atoll.gateway.reloading import Reloading
+from atoll.gateway.reloading import Reloading, settings_as_written
 from atoll.gateway.rules import Rules
 from atoll.gateway.settings import GATEWAY, GatewaySettings, addresses_in
 from atoll.gateway.settings_check import checked
@@ -58,14 +58,15 @@ def create_gateway(
     door: socket.socket | None = None,
     clock: Clock | None = None,
     environ: Mapping[str, str] = os.environ,
+    load: Callable[[], GatewaySettings] = settings_as_written,
 ) -> Program:
     """The gateway as a program with two ways in: `port` is the public door, `ops_port` never is.
 
     Services are found through `directory`, by default fixed addresses of `environ` over the registry; tokens are
     checked with `keys`, by default those that the settings' `keys_of` publishes. `limiter` counts requests, by
     default in this process, or together with all who share `quota_store` (by default the settings' `limits_url`).
-    With a `door`, a listening socket, another process speaks for this one. Raises `SettingsInvalid` for routes and
-    limits that cannot be.
+    With a `door`, a listening socket, another process speaks for this one. `load` reads the settings again. Raises
+    `SettingsInvalid` for routes and limits that cannot be.
     """
     clock = clock or SystemClock()
     routes, request_limits = checked(settings)
@@ -110,7 +111,7 @@ def create_gateway(
     operations = Service(
         GATEWAY,
         [Route("GET", "/metrics", _Exposition(metrics, books).answer)],
-        resources=[*resources, upstreams, books, gateway.overload, Reloading(settings, apply)],
+        resources=[*resources, upstreams, books, gateway.overload, Reloading(settings, apply, load)],
         readiness=readiness,
         version=settings.version,
         clock=clock,

@@ -25,7 +25,11 @@ def create_front(settings: GatewaySettings, *, clock: Clock | None = None) -> Pr
     operations = Service(
         GATEWAY,
         [Route("GET", "/metrics", _Exposition(workers).answer)],
-        resources=[Reloading(settings, lambda found: _hand_on(found, workers))],
+        resources=[
+            Reloading(
+                settings, lambda found: _hand_on(found, workers), partial(load_settings, GatewaySettings, GATEWAY)
+            )
+        ],
         readiness={f"worker {number}": partial(_check, workers, number) for number in range(1, settings.workers + 1)},
         version=settings.version,
         clock=clock,

@@ -19,7 +19,7 @@ from atoll.http1.request_head import RequestFields, RequestHead
 from atoll.http1.server_connection import ServerConnection
 from atoll.identity.tokens import TokenVerifier
 from atoll.observability.logging import get_logger
-from atoll.problems import Problem, Unavailable
+from atoll.problems import Problem
 
 log = get_logger()
 
@@ -48,23 +48,19 @@ class Gateway:
         self.monotonic = clock.monotonic
         self.chance = random.Random()  # noqa: S311 - jitter is no secret
         self.overload = overload or Overload(math.inf)
-        self._books = books
+        self.books = books
         self._tracer = tracer or Tracer(ratio=0.0)
         self._trusted_proxies = trusted_proxies or TrustedProxies()
-        self._max_in_flight = max_in_flight
+        self.max_in_flight = max_in_flight
         self._process = secrets.token_hex(6).encode("ascii")
         self._numbers = itertools.count(1)
 
     def begin(self, head: RequestHead, connection: ServerConnection) -> ProxyExchange | None:
         """Take a request; None when it is answered already."""
-        books = self._books
-        books.in_hand += 1
+        self.books.in_hand += 1
         exchange = ProxyExchange(self, self._visit(head, connection.peer), connection)
         try:
-            if books.in_hand > self._max_in_flight:
-                exchange.refuse(Unavailable("There are too many requests in hand."))
-            else:
-                exchange.begin()
+            exchange.begin()
         except Problem as problem:
             exchange.refuse(problem)
         except Exception:
@@ -74,7 +70,7 @@ class Gateway:
     def refusal(self, problem: Problem, head: RequestHead | None, connection: ServerConnection) -> tuple[bytes, bytes]:
         """Words for what the connection itself refuses; counted and logged here when no exchange did so before."""
         if head is None:
-            self._books.in_hand += 1
+            self.books.in_hand += 1
             visit = self._visit(RequestHead(b"_OTHER", b"", 1, RequestFields()), connection.peer)
             visit.status = problem.status
             self.finished(visit)
@@ -85,7 +81,7 @@ class Gateway:
     def finished(self, visit: Visit) -> None:
         """Count and log a request that is over."""
         visit.ended = self.monotonic()
-        self._books.over(visit)
+        self.books.over(visit)
 
     def _visit(self, head: RequestHead, peer: str) -> Visit:
         caller = head.fields.known

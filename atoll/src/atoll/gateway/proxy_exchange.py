@@ -1,7 +1,7 @@
 """One request through the gateway, from its head to the end of its answer.
 
-    begin → _identify → _authorize → _attempt → _send        the request on its way
-    on_head → on_body → on_end                               the answer on its way back
+    begin → _identify → _authorize → _admit → _attempt → _send        the request on its way
+    on_head → on_body → on_end                                        the answer on its way back
 
 Each rung has one concern and calls the next. A request whose token is known and for which a connection is at hand
 goes all the way at once; one that has to wait does so in a task, while the client's body is held back. What cannot
@@ -150,7 +150,11 @@ class ProxyExchange:
         if path == _HEALTH:
             self._answer_health()
             return
-        way = self._gateway.rules.known.get((head.method, path)) or self._find_way(path)
+        gateway = self._gateway
+        if gateway.books.in_hand > gateway.max_in_flight:
+            self.refuse(Unavailable("There are too many requests in hand."))
+            return
+        way = gateway.rules.known.get((head.method, path)) or self._find_way(path)
         if way is None:
             self._answer_preflight(path)
             return
@@ -161,7 +165,7 @@ class ProxyExchange:
             self._target += mark + query
         if self._route.cors is not None:
             visit.cors_fields = self._route.cors.fields(visit.caller.origin)
-        overload = self._gateway.overload
+        overload = gateway.overload
         if overload.pressure and overload.refuses(self._route.priority):
             self.refuse(Unavailable("There is too much to do at the moment."))
             return
@@ -494,6 +498,7 @@ class ProxyExchange:
         self._retry = asyncio.get_running_loop().call_later(pause, self._attempt_now)
 
     def _attempt_now(self) -> None:
+        self._retry = None
         try:
             self._attempt()
         except Problem as problem:
@@ -508,7 +513,7 @@ class ProxyExchange:
         elif not self._visit.attempts:
             self.refuse(Unavailable("Access tokens cannot be checked at the moment."))
         elif self._connection is None:
-            self.refuse(self._too_many_wait())
+            self.refuse(self._too_many_wait() if self._retry is None else self._unreachable())
         else:
             self._judge_slowness()
             self._let_go()

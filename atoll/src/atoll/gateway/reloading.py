@@ -20,8 +20,13 @@ APPLIED = ("routes", "limits", "development_limits", "cors")
 log = get_logger()
 
 
+def settings_as_written() -> GatewaySettings:
+    """The settings as the environment and the system file have them now; raises `SettingsInvalid`."""
+    return load_settings(GatewaySettings, GATEWAY)
+
+
 class Reloading:
-    """Within, SIGHUP reads the settings again. `apply` is given the new ones, or raises `SettingsInvalid`.
+    """Within, SIGHUP reads the settings again with `load`. `apply` is given the new ones, or raises `SettingsInvalid`.
 
     What cannot be used changes nothing: a line in the log says what is wrong, and the old settings stay. Connections
     and requests in hand never notice.
@@ -31,8 +36,7 @@ class Reloading:
         self,
         settings: GatewaySettings,
         apply: Callable[[GatewaySettings], None],
-        *,
-        load: Callable[[], GatewaySettings] = lambda: load_settings(GatewaySettings, GATEWAY),
+        load: Callable[[], GatewaySettings],
     ) -> None:
         self._settings = settings
         self._apply = apply

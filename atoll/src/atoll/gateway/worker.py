@@ -12,6 +12,7 @@ import msgspec
 
 from atoll.gateway.app import create_gateway
 from atoll.gateway.quota_line import QuotaLine
+from atoll.gateway.reloading import settings_as_written
 from atoll.gateway.settings import GATEWAY, GatewaySettings
 from atoll.lifecycle import Program, main
 
@@ -26,6 +27,7 @@ def create_worker(settings: GatewaySettings) -> Program:
         share_of(settings),
         door=_inherited(DOOR),
         quota_store=QuotaLine(_inherited(QUOTA)) if settings.limits_url is None else None,
+        load=lambda: share_of(settings_as_written()),
     )
 
 
