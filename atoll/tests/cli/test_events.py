@@ -215,6 +215,30 @@ async def test_redriven_ones_wait_for_the_system(run: Run, pair: Path) -> None:
     assert [] == await told(run, "dead", "list")
 
 
+async def test_a_system_elsewhere_is_looked_at_by_the_addresses_in_the_environment(
+    run: Run, pair: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await leave_behind(poison=1)
+    (pair.parent / "data").rename(pair.parent / "elsewhere")
+    address = pair.parent / "address"
+    address.write_text(f"sqlite:///{pair.parent}/elsewhere/stock.db\n")
+    monkeypatch.setenv("STOCK_DATABASE_URL_FILE", str(address))
+    dead = await told(run, "dead", "list")
+    lag = await told(run, "lag")
+
+    assert ["stock"] == [letter["service"] for letter in dead]
+    assert (["stock"], "Give its address in VALKEY_URL.") == (
+        [s["name"] for s in lag["services"]],
+        lag["brokerUnknown"],
+    )
+
+
+def test_an_address_in_a_file_that_is_not_there_is_told(run: Run, pair: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERS_DATABASE_URL_FILE", "/nowhere/address")
+
+    assert "ORDERS_DATABASE_URL_FILE in the environment names /nowhere/address" in run("events", "lag").output
+
+
 # --- a system that runs ---
 
 

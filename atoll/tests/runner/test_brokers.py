@@ -75,6 +75,14 @@ def test_a_server_of_ones_own_is_used_instead(data: DataFolder, name: str) -> No
     assert SYSTEM == with_broker(SYSTEM, data, {name: "valkey://10.0.0.1", "ATOLL_ENV": "production"})
 
 
+def test_its_address_may_be_in_a_file(data: DataFolder, tmp_path: Path) -> None:
+    (tmp_path / "address").write_text("valkey://10.0.0.1\n")
+
+    assert SYSTEM == with_broker(SYSTEM, data, {"VALKEY_URL_FILE": str(tmp_path / "address")})
+    with pytest.raises(CannotCarryEvents, match=r"VALKEY_URL_FILE in the environment names .* cannot be read"):
+        with_broker(SYSTEM, data, {"VALKEY_URL_FILE": str(tmp_path / "nothing")})
+
+
 def test_without_events_there_is_none(data: DataFolder) -> None:
     silent = System(path=SYSTEM.path, name="shop", first_call="/", services={"a": ServiceSpec(module="a")}, commands={})
 

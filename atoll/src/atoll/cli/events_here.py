@@ -8,6 +8,7 @@ import click
 
 from atoll.runner.data_folder import DataFolder, DataFolderInUse
 from atoll.runner.databases import CannotKeepData
+from atoll.runner.given import CannotBeRead
 from atoll.runner.system_events import NoEvents, SystemEvents, events_of_system
 from atoll.runner.system_file import SystemFileInvalid
 from atoll.storage import DatabaseError
@@ -22,5 +23,5 @@ def events_here(data: Path, file: Path | None) -> Iterator[SystemEvents]:
     try:
         with events_of_system(DataFolder(data), file) as events:
             yield events
-    except (NoEvents, SystemFileInvalid, CannotKeepData, DataFolderInUse, DatabaseError) as error:
+    except (NoEvents, SystemFileInvalid, CannotKeepData, DataFolderInUse, CannotBeRead, DatabaseError) as error:
         raise click.ClickException(str(error)) from error

@@ -11,6 +11,7 @@ import msgspec
 
 from atoll.lifecycle.errors import StartFailed
 from atoll.runner.data_folder import DataFolder
+from atoll.runner.given import CannotBeRead, given
 from atoll.runner.system_file import ServiceSpec, System
 
 SERVER = "valkey"
@@ -34,7 +35,7 @@ def with_broker(system: System, folder: DataFolder, environ: Mapping[str, str] =
     after them; each finds its address in `VALKEY_URL`. Raises `CannotCarryEvents`.
     """
     users = [name for name, spec in system.services.items() if spec.events]
-    if not users or given_url(system, environ):
+    if not users or _is_elsewhere(system, environ):
         return system
     _refuse(system, environ)
     server = ServiceSpec(
@@ -57,9 +58,19 @@ def embedded_url(folder: DataFolder) -> str:
 
 
 def given_url(system: System, environ: Mapping[str, str] = os.environ) -> str | None:
-    """The address of a server that others run, from the environment or the system file; None when neither has one."""
-    named = next((environ[name] for name in GIVEN if environ.get(name)), None)
+    """The address of a server that others run, from the environment or the system file; None when neither has one.
+
+    Raises `CannotBeRead`.
+    """
+    named = next((found for name in GIVEN if (found := given(name, environ))), None)
     return named or system.settings.get("broker_url")
+
+
+def _is_elsewhere(system: System, environ: Mapping[str, str]) -> bool:
+    try:
+        return bool(given_url(system, environ))
+    except CannotBeRead as error:
+        raise CannotCarryEvents(str(error)) from error
 
 
 def _using(spec: ServiceSpec, url: str) -> ServiceSpec:

@@ -60,14 +60,14 @@ class Surroundings:
         return {
             "ATOLL_CONFIG": str(self.system.path),
             **(self.for_work_of(command.service) if command.service else self._urls()),
-            **{f"{_in_capitals(name)}_DATABASE_URL": self._database_url(name) for name in command.databases},
+            **{f"{in_capitals(name)}_DATABASE_URL": self._database_url(name) for name in command.databases},
             **self._secrets(command.secrets),
             **command.environment,
         }
 
     def _urls(self) -> dict[str, str]:
         """`GATEWAY_URL`, `USERS_URL` and so on."""
-        return {f"{_in_capitals(name)}_URL": url for name in self.system.services if (url := self.ports.url(name))}
+        return {f"{in_capitals(name)}_URL": url for name in self.system.services if (url := self.ports.url(name))}
 
     def _database_url(self, name: str) -> str:
         """Empty for a service without a database."""
@@ -92,5 +92,6 @@ class Surroundings:
         return any(self.environ.get(secret.upper() + suffix) for suffix in ("", "_FILE"))
 
 
-def _in_capitals(service: str) -> str:
+def in_capitals(service: str) -> str:
+    """How the names of a service's variables begin."""
     return service.upper().replace("-", "_")
