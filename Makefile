@@ -6,7 +6,7 @@ DISTRIBUTIONS := atoll shop/contracts shop/users shop/products shop/orders shop/
 .PHONY: help run demo test faults check format docs bench lock clean
 
 help: ## list the commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 run: .venv/installed ## install what is missing and start the whole system
 	@$(BIN)/atoll up
