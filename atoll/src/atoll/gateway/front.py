@@ -6,7 +6,7 @@ from functools import partial
 from atoll.clock import Clock, SystemClock
 from atoll.endpoints import Content, Route
 from atoll.gateway.merged_metrics import merged
-from atoll.gateway.reloading import Reloading
+from atoll.gateway.reloading import Reloading, settings_as_written
 from atoll.gateway.settings import GATEWAY, GatewaySettings
 from atoll.gateway.settings_check import checked
 from atoll.gateway.workers import Workers
@@ -25,11 +25,7 @@ def create_front(settings: GatewaySettings, *, clock: Clock | None = None) -> Pr
     operations = Service(
         GATEWAY,
         [Route("GET", "/metrics", _Exposition(workers).answer)],
-        resources=[
-            Reloading(
-                settings, lambda found: _hand_on(found, workers), partial(load_settings, GatewaySettings, GATEWAY)
-            )
-        ],
+        resources=[Reloading(settings, lambda found: _hand_on(found, workers), settings_as_written)],
         readiness={f"worker {number}": partial(_check, workers, number) for number in range(1, settings.workers + 1)},
         version=settings.version,
         clock=clock,
