@@ -28,7 +28,7 @@ EVIL = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"
 END = b"0\r\n\r\n"
 BAD = Bad()
 
-MOST_CUTS = 150
+MOST_CUTS = 100
 """Bytes that are all cut between in the short form; of what is longer only so many places are tried."""
 
 HEADS: dict[str, tuple[bytes, Outcome]] = {
