@@ -5,6 +5,7 @@ broker is away, and no consumer of any group notices.
 """
 
 import heapq
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
@@ -40,7 +41,7 @@ class Additions:
     def __init__(self, database: ReadOnlyDatabase, since: int) -> None:
         self._database = database
         self._since = since
-        self._told: dict[str, int] = {}
+        self._told: OrderedDict[str, int] = OrderedDict()
 
     async def look(self) -> AsyncGenerator[Addition, None]:
         """What has been added since the last look, the oldest first."""
@@ -49,10 +50,15 @@ class Additions:
             async for addition in rows:
                 newest = addition.added_at
                 if addition.event_id not in self._told:
-                    self._told[addition.event_id] = newest
+                    self._remember(addition)
                     yield addition
         self._since = max(self._since, newest - LATE)
-        self._told = {event_id: at for event_id, at in self._told.items() if at >= self._since}
+
+    def _remember(self, addition: Addition) -> None:
+        """Until it cannot come any more."""
+        self._told[addition.event_id] = addition.added_at
+        while next(iter(self._told.values())) < addition.added_at - LATE:
+            self._told.popitem(last=False)
 
     async def _rows(self) -> AsyncGenerator[Addition, None]:
         async for added_at, sequence, event_id, type_, body in self._database.stream(_ADDED, self._since):
