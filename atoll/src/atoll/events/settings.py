@@ -37,7 +37,7 @@ class EventSettings(ServiceSettings, frozen=True, kw_only=True):
 def consumer_name(settings: EventSettings) -> str:
     """The name of this process among the consumers of its service: as given, or else from its machine and port.
 
-    Where any free port will do, nothing of that is kept, and the name is a new one each time: what a process had in hand
-    when it died is taken over half a minute later then.
+    Where any free port will do, the name is a new one each time. What a process had in hand when it died is then taken
+    over half a minute later.
     """
     return settings.consumer or f"{gethostname()}:{settings.port or uuid7()()}"
