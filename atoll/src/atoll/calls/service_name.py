@@ -11,7 +11,7 @@ _LENGTH = len(_NAME)
 
 def found_in(fields: Fields) -> bytes | None:
     """The service that an answer names; None when it names none."""
-    for name, value in fields:
+    for name, value in reversed(fields):  # our services name themselves at the end
         if len(name) == _LENGTH and name.lower() == _NAME:
             return value.strip(b" \t")
     return None
