@@ -1,5 +1,6 @@
 """Requests are counted at the door: for whom they prove to come from, and never above a limit in any window."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -21,8 +22,10 @@ from atoll.limits.limiter import LocalLimiter
 from atoll.limits.policy import LimitPolicy
 from atoll.limits.sliding_window import SlidingWindow
 from atoll.testing.clock import ManualClock
+from atoll.testing.eventually import eventually
 from atoll.testing.raw_http import RawAnswer, connected
 from atoll.testing.scripted_server import ScriptedServer, answer_all
+from atoll.testing.valkey_server import valkey_server
 
 Instances = Any
 OpenDoor = Any
@@ -278,3 +281,31 @@ def counted_for(address: str, caller: str, path: str) -> tuple[str, str]:
     if path != "/api/nothing" and caller in {"ann", "bob"}:
         return "default-user", caller
     return "default", place
+
+
+async def test_two_gateways_with_one_store_let_pass_no_more_than_one_would(
+    open_door: OpenDoor, instances: Instances
+) -> None:
+    limits = {"default": LimitSettings(address="40 per 15 min")}
+    async with valkey_server() as valkey, ScriptedServer(answer_all) as things:
+        doors = [
+            await open_door(
+                instances(things=things.port), routes=ROUTES[:1], request_limits=limits, limits_url=valkey.url
+            )
+            for _ in range(2)
+        ]
+        raw = request("/api/things")
+        answers = await asyncio.gather(*(door.ask(raw) for _ in range(30) for door in doors))
+        shared = (await doors[0].ask_ops(request("/metrics"))).body.decode()
+        await valkey.kill()
+
+        async def counts_alone() -> bool:
+            await doors[0].ask(raw)
+            return "gateway_limits_shared 0.0" in (await doors[0].ask_ops(request("/metrics"))).body.decode()
+
+        await eventually(counts_alone)
+    passed = sum(each.status == 200 for each in answers)
+
+    assert {each.status for each in answers} == {200, 429}
+    assert 30 <= passed <= 40  # what one has taken ahead, the other cannot use just then
+    assert "gateway_limits_shared 1.0" in shared

@@ -11,7 +11,7 @@ import msgspec
 from atoll.limits.policy import LimitPolicy
 from atoll.limits.quota_store import Grant, QuotaStore, StoreAway
 
-PATIENCE = 0.5
+PATIENCE = 1.0
 """Seconds for an answer of the parent."""
 
 _LONGEST_LINE = 64 * 1024

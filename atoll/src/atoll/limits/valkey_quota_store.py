@@ -15,8 +15,9 @@ from atoll.limits.policy import LimitPolicy
 from atoll.limits.quota_store import Grant, StoreAway, lease_of
 from atoll.limits.sliding_window import SLOTS
 
-PATIENCE = 0.25
-"""Seconds for an answer: a request waits for it, and counting by oneself is better than waiting longer."""
+PATIENCE = 1.0
+"""Seconds for an answer, connecting included. A request waits for it, and counting by oneself is better than waiting
+longer; but who is only slow must not be taken for gone: what is counted apart is counted less strictly."""
 
 PRESENCE = 15.0
 """Seconds after which somebody who was not heard of any more shares nothing."""
@@ -134,7 +135,7 @@ class ValkeyQuotaStore:
 
     async def _run(self, script: Any, key: str, *arguments: str | float) -> Any:
         try:
-            async with asyncio.timeout(2 * PATIENCE):
+            async with asyncio.timeout(PATIENCE):
                 return await script(keys=[key], args=arguments)
         except (RedisError, OSError) as error:
             raise StoreAway(str(error) or type(error).__name__) from error
