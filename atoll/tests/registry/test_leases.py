@@ -12,20 +12,13 @@ from atoll.testing.clock import ManualClock
 UP, DOWN, DRAINING = InstanceStatus.UP, InstanceStatus.DOWN, InstanceStatus.DRAINING
 
 
-class SteppedClock(ManualClock):
-    """A `ManualClock` for code without an event loop."""
-
-    def step(self, seconds: float) -> None:
-        self._set(self._monotonic + seconds)
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
-def clock() -> SteppedClock:
-    return SteppedClock()
-
-
-@pytest.fixture
-def leases(clock: SteppedClock) -> Leases:
+def leases(clock: ManualClock) -> Leases:
     return new_leases(clock)
 
 
@@ -62,7 +55,7 @@ def test_an_instance_is_listed_once_it_is_admitted(leases: Leases) -> None:
     assert listed_ids(leases) == [instance_id]
 
 
-def test_an_instance_is_listed_until_its_lease_runs_out(leases: Leases, clock: SteppedClock) -> None:
+def test_an_instance_is_listed_until_its_lease_runs_out(leases: Leases, clock: ManualClock) -> None:
     instance_id = admitted(leases)
     clock.step(LEASE_SECONDS - 0.001)
     before = listed_ids(leases)
@@ -73,7 +66,7 @@ def test_an_instance_is_listed_until_its_lease_runs_out(leases: Leases, clock: S
     assert len(leases) == 0
 
 
-def test_a_heartbeat_begins_the_lease_anew(leases: Leases, clock: SteppedClock) -> None:
+def test_a_heartbeat_begins_the_lease_anew(leases: Leases, clock: ManualClock) -> None:
     instance_id = admitted(leases)
     clock.step(LEASE_SECONDS - 1)
     leases.renew(instance_id)
@@ -82,7 +75,7 @@ def test_a_heartbeat_begins_the_lease_anew(leases: Leases, clock: SteppedClock) 
     assert listed_ids(leases) == [instance_id]
 
 
-def test_a_late_heartbeat_raises_no_dead(leases: Leases, clock: SteppedClock) -> None:
+def test_a_late_heartbeat_raises_no_dead(leases: Leases, clock: ManualClock) -> None:
     instance_id = admitted(leases)
     clock.step(LEASE_SECONDS)
 
@@ -146,7 +139,7 @@ def test_nobody_is_picked_of_a_service_without_listed_instances(leases: Leases) 
     assert leases.pick("users") is None
 
 
-def test_only_changes_of_the_list_make_a_new_revision(leases: Leases, clock: SteppedClock) -> None:
+def test_only_changes_of_the_list_make_a_new_revision(leases: Leases, clock: ManualClock) -> None:
     revisions = [leases.revision]
     lease = leases.register(announcement())
     revisions.append(leases.revision)
@@ -161,14 +154,14 @@ def test_only_changes_of_the_list_make_a_new_revision(leases: Leases, clock: Ste
     assert revisions == [0, 0, 1, 1, 2]
 
 
-def test_a_registry_that_starts_anew_has_another_epoch(clock: SteppedClock) -> None:
+def test_a_registry_that_starts_anew_has_another_epoch(clock: ManualClock) -> None:
     numbers = itertools.count()
     epochs = {Leases(clock=clock, new_id=lambda: str(next(numbers))).epoch for _ in range(3)}
 
     assert len(epochs) == 3
 
 
-def test_the_next_expiry_is_the_earliest(leases: Leases, clock: SteppedClock) -> None:
+def test_the_next_expiry_is_the_earliest(leases: Leases, clock: ManualClock) -> None:
     nobody = leases.next_expiry()
     first = admitted(leases, port=3001)
     clock.step(4)
@@ -183,7 +176,7 @@ def three(leases: Leases) -> list[str]:
     return [admitted(leases, port=port) for port in (3001, 3002, 3003)]
 
 
-def test_of_three_instances_one_may_fall_silent_and_goes(leases: Leases, clock: SteppedClock) -> None:
+def test_of_three_instances_one_may_fall_silent_and_goes(leases: Leases, clock: ManualClock) -> None:
     _, *others = three(leases)
     clock.step(10)
     for other in others:
@@ -194,7 +187,7 @@ def test_of_three_instances_one_may_fall_silent_and_goes(leases: Leases, clock: 
     assert leases.in_doubt == 0
 
 
-def test_when_all_fall_silent_most_of_them_stay(leases: Leases, clock: SteppedClock) -> None:
+def test_when_all_fall_silent_most_of_them_stay(leases: Leases, clock: ManualClock) -> None:
     three(leases)
     clock.step(45)
 
@@ -202,7 +195,7 @@ def test_when_all_fall_silent_most_of_them_stay(leases: Leases, clock: SteppedCl
     assert leases.in_doubt == 2
 
 
-def test_who_is_heard_from_again_is_in_no_doubt(leases: Leases, clock: SteppedClock) -> None:
+def test_who_is_heard_from_again_is_in_no_doubt(leases: Leases, clock: ManualClock) -> None:
     three(leases)
     clock.step(20)
     for instance_id in listed_ids(leases):
@@ -211,14 +204,14 @@ def test_who_is_heard_from_again_is_in_no_doubt(leases: Leases, clock: SteppedCl
     assert (len(listed_ids(leases)), leases.in_doubt) == (2, 0)
 
 
-def test_who_is_silent_for_a_minute_is_gone_in_any_case(leases: Leases, clock: SteppedClock) -> None:
+def test_who_is_silent_for_a_minute_is_gone_in_any_case(leases: Leases, clock: ManualClock) -> None:
     three(leases)
     clock.step(DOUBT_LEASES * LEASE_SECONDS)
 
     assert listed_ids(leases) == []
 
 
-def test_the_end_of_a_doubt_is_an_expiry(leases: Leases, clock: SteppedClock) -> None:
+def test_the_end_of_a_doubt_is_an_expiry(leases: Leases, clock: ManualClock) -> None:
     three(leases)
     clock.step(20)
     leases.evict_expired()
@@ -236,7 +229,7 @@ class LeasesAgainstAModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.clock = SteppedClock()
+        self.clock = ManualClock()
         self.leases = new_leases(self.clock)
         self.model: dict[str, dict[str, Any]] = {}
         self.last_list: list[str] = []

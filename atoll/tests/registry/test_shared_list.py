@@ -16,13 +16,6 @@ from atoll.testing.clock import ManualClock
 REPLICAS = 3
 
 
-class SteppedClock(ManualClock):
-    """Time that moves without an event loop."""
-
-    def step(self, seconds: float) -> None:
-        self._set(self.monotonic() + seconds)
-
-
 class Store:
     """The shared list, as it would be in a server that may be wiped."""
 
@@ -38,7 +31,7 @@ class Store:
 
 
 class Replica:
-    def __init__(self, clock: SteppedClock, store: Store) -> None:
+    def __init__(self, clock: ManualClock, store: Store) -> None:
         self.leases = Leases(clock=clock, new_id=uuid7(clock))
         self.shared = SharedList(self.leases, clock)
         self.connected = True
@@ -63,8 +56,8 @@ class Replica:
         return {instance.id for instance in self.leases.listed()}
 
 
-def replicas(count: int = REPLICAS) -> tuple[SteppedClock, Store, list[Replica]]:
-    clock, store = SteppedClock(), Store()
+def replicas(count: int = REPLICAS) -> tuple[ManualClock, Store, list[Replica]]:
+    clock, store = ManualClock(), Store()
     return clock, store, [Replica(clock, store) for _ in range(count)]
 
 
