@@ -36,8 +36,8 @@ def listening_socket(host: str, port: int, *, shared: bool = False) -> socket.so
     """A socket that listens on `host` and `port`, not blocking; port 0 takes a free one.
 
     With `shared`, others of this user may listen there as well, and the kernel spreads connections over all of them
-    (SO_REUSEPORT). Its connections send at once what they have (TCP_NODELAY), on every event loop. Raises `StartFailed` with
-    what to do when the address cannot be had.
+    (SO_REUSEPORT). Its connections send at once what they have (TCP_NODELAY), on every event loop. Raises
+    `StartFailed` with what to do when the address cannot be had.
     """
     family, address = _resolved(host, port)
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # asyncio asks for the protocol by number
