@@ -65,8 +65,8 @@ class Shop:
     def crash(self, container: str) -> None:
         """SIGKILL to its first process: the engine does not know that anybody meant it. Returns when it is back.
 
-        By the restart policy alone, where the engine's processes are ours to kill; AssertionError when that takes longer
-        than a minute.
+        By the restart policy alone, where the engine's processes are ours to kill; AssertionError when that takes
+        longer than a minute.
         """
         process = self.engine.inspect(container)["State"]["Pid"]
         try:
