@@ -239,6 +239,17 @@ def test_an_address_in_a_file_that_is_not_there_is_told(run: Run, pair: Path, mo
     assert "ORDERS_DATABASE_URL_FILE in the environment names /nowhere/address" in run("events", "lag").output
 
 
+@pytest.mark.parametrize("command", [["dead", "list"], ["lag"], ["tail", "--since", "1h"]])
+def test_an_address_that_is_none_is_told(
+    run: Run, pair: Path, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    monkeypatch.setenv("ORDERS_DATABASE_URL", "mysql://10.0.0.1/orders")
+    result = run("events", *command)
+
+    assert 1 == result.exit_code
+    assert "Error: mysql:// is no database that is known here" in result.output
+
+
 # --- a system that runs ---
 
 

@@ -25,3 +25,5 @@ def events_here(data: Path, file: Path | None) -> Iterator[SystemEvents]:
             yield events
     except (NoEvents, SystemFileInvalid, CannotKeepData, DataFolderInUse, CannotBeRead, DatabaseError) as error:
         raise click.ClickException(str(error)) from error
+    except ValueError as error:  # an address that is none
+        raise click.ClickException(str(error)) from error
