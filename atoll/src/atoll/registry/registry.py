@@ -180,6 +180,7 @@ class Registry:
             if self._leases.find(newcomer.instance.id) is None:
                 return
         self._leases.admit(newcomer.instance.id)
+        await self._ask_the_others()  # who is told of it must find it with every replica
         self._has_changed()
 
     def _cursor(self) -> str:

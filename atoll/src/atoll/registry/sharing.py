@@ -16,7 +16,7 @@ INTERVAL = 0.5
 """Seconds between two looks at the list: what one replica is told, the watchers of all know within a second."""
 
 PATIENCE = 2.0
-"""Seconds that the start waits for a first look."""
+"""Seconds that the start waits for a first look, and the stop for a last one."""
 
 log = get_logger()
 
@@ -90,7 +90,7 @@ class Sharing:
 
 
 class OpenStore:
-    """The store of a list, opened at the start with a first look at it, which may fail."""
+    """The store of a list, with a first look at it at the start and a last one at the end; both may fail."""
 
     def __init__(self, store: AbstractAsyncContextManager[Any], sharing: Sharing) -> None:
         self._store = store
@@ -98,11 +98,7 @@ class OpenStore:
 
     async def __aenter__(self) -> Self:
         await self._store.__aenter__()
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._sharing.exchange()
-        except TimeoutError:
-            log.warning("the shared list does not answer; this replica goes on by itself")
+        await self._look()
         return self
 
     async def __aexit__(
@@ -111,4 +107,12 @@ class OpenStore:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        await self._look()
         await self._store.__aexit__(exc_type, exc, traceback)
+
+    async def _look(self) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._sharing.exchange()
+        except TimeoutError:
+            log.warning("the shared list does not answer; this replica goes on by itself")
