@@ -142,7 +142,7 @@ class Bench:
         self._gateway = gateway
         self._recorder = recorder
         application: Any = gateway.server.application
-        self._books = application._books
+        self._books = application.books
         self.tried = 0
         self.forwarded = 0
         """Requests that have come through so far."""
@@ -261,9 +261,11 @@ def bench() -> Iterator[Bench]:
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         stack = contextlib.AsyncExitStack()
-        recorder, gateway = runner.run(opened(stack))
-        yield Bench(runner, gateway, recorder)
-        runner.run(stack.aclose())
+        try:
+            recorder, gateway = runner.run(opened(stack))
+            yield Bench(runner, gateway, recorder)
+        finally:
+            runner.run(stack.aclose())  # uvloop waits for ever for a server that was left open
 
 
 def try_many(bench: Bench, cases: int, number: int) -> None:

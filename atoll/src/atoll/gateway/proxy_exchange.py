@@ -649,7 +649,7 @@ class ProxyExchange:
     def _let_go(self) -> None:
         """Give up what is under way."""
         if self._permit is not None:
-            self._upstream.came_to_nothing(self._permit)
+            self._upstream.came_to_nothing(self._permit, self._gateway.monotonic() - self._attempt_began)
             self._permit = None
         if self._connection is not None:
             self._connection.abandon(self)
