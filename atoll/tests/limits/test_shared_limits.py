@@ -228,7 +228,7 @@ class TestEveryStore:
         assert [each.units for each in grants] == [20, 20, 3]
 
     async def test_forgets_after_a_window_and_a_lease(self, store: QuotaStore) -> None:
-        quick = LimitPolicy("quick", quota=2, window=0.2)
+        quick = LimitPolicy("quick", quota=2, window=2.0)
         first = await store.take(quick, ANN, 1, 2)
         refused = await store.take(quick, ANN, 1, 2)
         await asyncio.sleep(refused.retry_after)

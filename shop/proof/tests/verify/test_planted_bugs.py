@@ -1,6 +1,5 @@
 """The proof of `verify`: for each promise the real services get a bug, and it is found."""
 
-import dataclasses
 import itertools
 from collections.abc import Sequence
 from datetime import timedelta
@@ -128,13 +127,13 @@ async def test_3_a_refusal_although_there_was_enough_is_found(shop: SmallShop, m
 
 
 async def test_3_an_order_for_who_was_refused_is_found(shop: SmallShop, monkeypatch: Bug) -> None:
-    commit = PlaceOrder._commit
+    place = PlaceOrder.__call__
 
     async def refuse_afterwards(self: PlaceOrder, *arguments: Any) -> bytes:
-        await commit(self, *arguments)
+        await place(self, *arguments)
         raise InsufficientStock("Insufficient stock for product Lamp")
 
-    monkeypatch.setattr(PlaceOrder, "_commit", refuse_afterwards)
+    monkeypatch.setattr(PlaceOrder, "__call__", refuse_afterwards)
     ann = await shop.sign_up()
     (lamp,) = await shop.stock_up(10)
     await shop.buy(ann, {lamp: 1})
@@ -357,7 +356,7 @@ async def test_9_an_order_that_is_another_than_was_answered_is_found(shop: Small
     add = orders_store.add
 
     async def in_dollars(tx: Transaction, order: Order, lines: str, *, ask_at: int) -> bool:
-        return await add(tx, dataclasses.replace(order, currency="USD"), lines, ask_at=ask_at)
+        return await add(tx, msgspec.structs.replace(order, currency="USD"), lines, ask_at=ask_at)
 
     monkeypatch.setattr(orders_store, "add", in_dollars)
 
