@@ -13,17 +13,16 @@ So there is no state without its event, and no event without its state. `OutboxR
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from atoll.clock import Clock, SystemClock, to_millis
 from atoll.events import outbox_table
 from atoll.events.envelope import Event, EventSource, EventType
 from atoll.ids import NewId, uuid7
-from atoll.storage import Database, Migration, Row, Transaction, Value
-from atoll.storage.database import ReadBody, TransactionBody
+from atoll.storage import Database, Transaction
+from atoll.storage.database import TransactionBody
+from atoll.storage.wrapping import WrappingDatabase
 
 T = TypeVar("T")
 
@@ -78,47 +77,17 @@ class Outbox:
         return database if is_waking else _WakingDatabase(database, self)
 
 
-class _WakingDatabase:
+class _WakingDatabase(WrappingDatabase):
     """A database whose commits wake the relay."""
 
     def __init__(self, database: Database, outbox: Outbox) -> None:
-        self._database = database
+        super().__init__(database)
         self.outbox = outbox
-
-    def __repr__(self) -> str:
-        return repr(self._database)
 
     async def transaction(self, body: TransactionBody[T]) -> T:
         before = self.outbox.additions
         try:
-            return await self._database.transaction(body)
+            return await self.wrapped.transaction(body)
         finally:
             if self.outbox.additions != before:
                 self.outbox.wake()
-
-    async def read(self, body: ReadBody[T]) -> T:
-        return await self._database.read(body)
-
-    async def fetch_one(self, sql: str, *values: Value) -> Row | None:
-        return await self._database.fetch_one(sql, *values)
-
-    async def fetch_all(self, sql: str, *values: Value) -> list[Row]:
-        return await self._database.fetch_all(sql, *values)
-
-    def stream(self, sql: str, *values: Value, batch: int = 1000) -> AsyncIterator[Row]:
-        return self._database.stream(sql, *values, batch=batch)
-
-    async def migrate(self, migrations: Sequence[Migration]) -> list[Migration]:
-        return await self._database.migrate(migrations)
-
-    async def check(self) -> None:
-        await self._database.check()
-
-    async def __aenter__(self) -> Self:
-        await self._database.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._database.__aexit__(exc_type, exc, traceback)

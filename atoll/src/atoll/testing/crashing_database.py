@@ -2,13 +2,13 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from atoll import context
-from atoll.storage import Database, Migration, Row, Transaction, Value
-from atoll.storage.database import ReadBody, TransactionBody
+from atoll.storage import Database, Row, Transaction, Value
+from atoll.storage.database import TransactionBody
+from atoll.storage.wrapping import WrappingDatabase
 
 T = TypeVar("T")
 
@@ -39,17 +39,17 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-class CrashingDatabase:
+class CrashingDatabase(WrappingDatabase):
     """`database`, but for the crash; what background jobs do goes well. `crash` is called once."""
 
     def __init__(self, database: Database, point: CrashPoint, crash: Callable[[], None] = die) -> None:
-        self._database = database
+        super().__init__(database)
         self._point = point
         self._crash = crash
         self._armed = True
 
     def __repr__(self) -> str:
-        return f"CrashingDatabase({self._point}, {self._database!r})"
+        return f"CrashingDatabase({self._point}, {self.wrapped!r})"
 
     def at(self, point: CrashPoint) -> None:
         """Crash if this is the point."""
@@ -59,9 +59,9 @@ class CrashingDatabase:
 
     async def transaction(self, body: TransactionBody[T]) -> T:
         if context.current.get() is None:
-            return await self._database.transaction(body)
+            return await self.wrapped.transaction(body)
         self.at(CrashPoint("before body"))
-        result = await self._database.transaction(self._watched(body))
+        result = await self.wrapped.transaction(self._watched(body))
         self.at(CrashPoint("after commit"))
         return result
 
@@ -72,33 +72,6 @@ class CrashingDatabase:
             return result
 
         return watched
-
-    async def read(self, body: ReadBody[T]) -> T:
-        return await self._database.read(body)
-
-    async def fetch_one(self, sql: str, *values: Value) -> Row | None:
-        return await self._database.fetch_one(sql, *values)
-
-    async def fetch_all(self, sql: str, *values: Value) -> list[Row]:
-        return await self._database.fetch_all(sql, *values)
-
-    def stream(self, sql: str, *values: Value, batch: int = 1000) -> AsyncIterator[Row]:
-        return self._database.stream(sql, *values, batch=batch)
-
-    async def migrate(self, migrations: Sequence[Migration]) -> list[Migration]:
-        return await self._database.migrate(migrations)
-
-    async def check(self) -> None:
-        await self._database.check()
-
-    async def __aenter__(self) -> Self:
-        await self._database.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self._database.__aexit__(exc_type, exc, traceback)
 
 
 class _CrashingTransaction:

@@ -7,13 +7,14 @@ At that point the service stops as a killed process would: nothing it still trie
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
 
 from atoll.events.broker import Broker, BrokerUnavailable, Delivery, Mark, Message, Subscription
-from atoll.storage import Database, DatabaseUnavailable, Migration, Row, Transaction, Value
+from atoll.storage import Database, DatabaseUnavailable, Transaction
 from atoll.storage.database import ReadBody, TransactionBody
+from atoll.storage.wrapping import WrappingDatabase
 
 T = TypeVar("T")
 
@@ -120,38 +121,23 @@ class _CrashingSubscription:
         await self._subscription.release()
 
 
-class CrashingDatabase:
+class CrashingDatabase(WrappingDatabase):
     """`database`, as a process sees it that may crash."""
 
     def __init__(self, database: Database, crashes: Crashes) -> None:
-        self._database = database
+        super().__init__(database)
         self._crashes = crashes
 
     async def transaction(self, body: TransactionBody[T]) -> T:
         self._refuse_the_dead()
         self._crashes.at("before transaction")
-        result = await self._database.transaction(lambda tx: self._watched(body, tx))
+        result = await self.wrapped.transaction(lambda tx: self._watched(body, tx))
         self._crashes.at("after commit")
         return result
 
     async def read(self, body: ReadBody[T]) -> T:
         self._refuse_the_dead()
-        return await self._database.read(body)
-
-    async def fetch_one(self, sql: str, *values: Value) -> Row | None:
-        return await self._database.fetch_one(sql, *values)
-
-    async def fetch_all(self, sql: str, *values: Value) -> list[Row]:
-        return await self._database.fetch_all(sql, *values)
-
-    def stream(self, sql: str, *values: Value, batch: int = 1000) -> AsyncIterator[Row]:
-        return self._database.stream(sql, *values, batch=batch)
-
-    async def migrate(self, migrations: Sequence[Migration]) -> list[Migration]:
-        return await self._database.migrate(migrations)
-
-    async def check(self) -> None:
-        await self._database.check()
+        return await self.wrapped.read(body)
 
     async def __aenter__(self) -> Self:
         return self
