@@ -139,6 +139,11 @@ class UpstreamProblem(CallError):
         self.details = details
         self.retry_after = retry_after
 
+    @property
+    def is_passing(self) -> bool:
+        """Whether the service can't answer anything now; if not, it is this request that it fails at."""
+        return self.status in (429, 503, 504)
+
     def as_problem(self) -> Problem:
         """A lack of the service's is ours to tell; an answer of 4xx means that we asked for the wrong thing."""
         match self.status:

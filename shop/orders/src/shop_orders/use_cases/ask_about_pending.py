@@ -29,9 +29,6 @@ log = get_logger()
 
 AT_ONCE = 100
 
-AWAY = (429, 503, 504)
-"""What products answers when it can't answer anything. With any other error only that order has to wait."""
-
 LONGEST_PAUSE = 600_000
 """Milliseconds. An order is asked about again when it is twice as old, or so much older."""
 
@@ -61,7 +58,7 @@ class AskAboutPending:
         try:
             state = await self.products.state_of(order.order_id)
         except UpstreamProblem as problem:
-            if problem.status in AWAY:
+            if problem.is_passing:  # with any other error only this one has to wait
                 raise
             log.warning("products cannot say what became of an order", order_id=order.order_id, reason=str(problem))
             await self.database.transaction(lambda tx: self._ask_later(tx, order))

@@ -23,9 +23,6 @@ GRACE = timedelta(seconds=10)
 
 AT_ONCE = 100
 
-AWAY = (429, 503, 504)
-"""What orders answers when it can't answer anything. With any other error only that hold has to wait."""
-
 log = get_logger()
 
 PLACED = 1
@@ -61,7 +58,7 @@ class FreeLapsedHolds:
         try:
             is_placed = await self.orders.exists(hold.order_id)
         except UpstreamProblem as problem:
-            if problem.status in AWAY:
+            if problem.is_passing:  # with any other error only this one has to wait
                 raise
             log.warning("orders cannot say whether there is an order", order_id=hold.order_id, reason=str(problem))
             return
