@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
-from atoll.endpoints import Route, Stream
+from atoll.endpoints import Request, Route, Stream
 from atoll.lifecycle import StartFailed, main
 from atoll.observability.logging import get_logger
 from atoll.service import Service
@@ -31,6 +31,7 @@ def create(settings: Settings) -> Service:
             Route("GET", "/drip", service.drip),
             Route("GET", "/block", service.block),
             Route("POST", "/break", service.break_job),
+            Route("POST", "/read", service.read),
         ],
         resources=[service.resource()],
         jobs={"fragile": service.fragile_job},
@@ -66,6 +67,9 @@ class SmallService:
 
     async def break_job(self) -> None:
         self._break.set()
+
+    async def read(self, request: Request) -> None:
+        await request.body()
 
     async def now(self) -> dict[str, str]:
         return {"answer": "now"}

@@ -24,7 +24,7 @@ class RecordingTransport(asyncio.Transport):
 
 def joined() -> tuple[JoinedWrites, RecordingTransport]:
     transport = RecordingTransport()
-    return JoinedWrites(transport, asyncio.get_running_loop()), transport
+    return JoinedWrites(transport, asyncio.get_running_loop(), end=transport.close), transport
 
 
 async def test_head_and_body_of_one_turn_are_one_write() -> None:

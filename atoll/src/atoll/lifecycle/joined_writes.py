@@ -1,6 +1,7 @@
 """One system call for an answer's head and body: each costs more than all of our work on a small request."""
 
 import asyncio
+from collections.abc import Callable
 
 MAX_JOINED = 64 * 1024
 """Bytes; what is larger is worth a write of its own, and not worth a copy."""
@@ -9,14 +10,15 @@ MAX_JOINED = 64 * 1024
 class JoinedWrites:
     """Stands before a transport, and joins what is written to it within one turn of the event loop.
 
-    Has the methods that uvicorn uses for an answer.
+    Has the methods that uvicorn uses for an answer. `end` is called for its close, after everything was written.
     """
 
-    __slots__ = ("_held", "_loop", "_transport")
+    __slots__ = ("_end", "_held", "_loop", "_transport")
 
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop, end: Callable[[], None]) -> None:
         self._transport = transport
         self._loop = loop
+        self._end = end
         self._held = b""
 
     def write(self, data: bytes) -> None:
@@ -36,9 +38,9 @@ class JoinedWrites:
             self._transport.write(held)
 
     def close(self) -> None:
-        """Close the connection after everything was written."""
+        """Write what waits, and have the connection ended."""
         self.flush()
-        self._transport.close()
+        self._end()
 
     def is_closing(self) -> bool:
         return self._transport.is_closing()

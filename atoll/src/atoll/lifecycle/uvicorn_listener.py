@@ -17,6 +17,7 @@ from uvicorn.server import ServerState
 
 from atoll import problems, wire
 from atoll.lifecycle.joined_writes import JoinedWrites
+from atoll.lifecycle.lingering import Lingering
 from atoll.lifecycle.listener import Address
 from atoll.lifecycle.sockets import BACKLOG, listening_socket, stop_listening
 from atoll.observability.logging import get_logger
@@ -145,7 +146,7 @@ class _Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         super().connection_made(transport)
-        self._joined = JoinedWrites(transport, self.loop)
+        self._joined = JoinedWrites(transport, self.loop, self._end)
         if self.server_state.draining:
             self.finish()
 
@@ -164,17 +165,30 @@ class _Connection(HttpToolsProtocol):
         body = wire.encode(_NOT_HTTP.details(trace_id=TraceContext.fresh().trace_id))
         fields = f"content-type: {problems.MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + fields.encode("ascii") + body)
-        self.transport.close()
+        if self._is_answering():
+            self.transport.close()
+        else:
+            Lingering(self.transport, self)
+
+    def _end(self) -> None:
+        """Close once the last answer is written; a client that is still sending its request gets to read it."""
+        if self.cycle.more_body and not self.transport.is_closing():
+            Lingering(self.transport, self)
+        else:
+            self.transport.close()
 
     def finish(self) -> None:
         """Answer what has come and what is on its way, then close."""
         self.timeout_keep_alive = self.server_state.linger  # type: ignore[assignment]  # call_later takes both
-        newest: RequestResponseCycle | None = self.cycle
-        if newest is None or newest.response_complete:
+        if self._is_answering():
+            self._close_after(self.cycle)
+        else:
             self._unset_keepalive_if_required()
             self._linger()
-        else:
-            self._close_after(newest)
+
+    def _is_answering(self) -> bool:
+        newest: RequestResponseCycle | None = self.cycle
+        return newest is not None and not newest.response_complete
 
     def timeout_keep_alive_handler(self) -> None:
         """Close the idle connection, unless a request has come that the loop has not read yet."""
