@@ -35,5 +35,22 @@ class Cursors(Generic[Position]):
             padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
             position = self._decoder.decode(base64.b64decode(padded, altchars=b"-_", validate=True))
         except (UnicodeEncodeError, binascii.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InvalidFields.at("cursor", "The cursor is not one that a list gave out.") from error
+            raise _not_ours() from error
+        if not all(map(_can_be_stored, position)):
+            raise _not_ours()
         return position
+
+
+def _can_be_stored(value: object) -> bool:
+    """Whether a column can hold the value: anybody can write a cursor, and databases are asked with what is in it."""
+    match value:
+        case int():
+            return -(2**63) <= value < 2**63
+        case str():
+            return "\0" not in value
+        case _:
+            return True
+
+
+def _not_ours() -> InvalidFields:
+    return InvalidFields.at("cursor", "The cursor is not one that a list gave out.")
