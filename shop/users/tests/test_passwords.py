@@ -72,3 +72,9 @@ async def test_what_is_no_hash_matches_nothing(passwords: Passwords) -> None:
 def test_a_common_password_is_refused_whatever_its_case(common: str) -> None:
     with pytest.raises(CommonPassword):
         refuse_common(common)
+
+
+@pytest.mark.parametrize("common", ["\uff50\uff41\uff53sword", "\uff30\uff41ssword123", "\u2460\u2461345678"])
+def test_a_common_password_is_refused_however_its_characters_are_typed(common: str) -> None:
+    with pytest.raises(CommonPassword):
+        refuse_common(common)

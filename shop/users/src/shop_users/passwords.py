@@ -97,13 +97,17 @@ class Passwords:
 
 def refuse_common(password: str) -> None:
     """Raise `CommonPassword` for one that is tried first by whoever guesses (NIST SP 800-63B, 5.1.1.2)."""
-    if password.casefold() in _common_passwords():
+    if _normalized(password).casefold() in _common_passwords():
         raise CommonPassword
 
 
 def _prepared(password: str) -> bytes:
-    """The same characters typed on any keyboard give the same bytes (NIST SP 800-63B, 5.1.1.2: NFKC)."""
-    return unicodedata.normalize("NFKC", password).encode()
+    return _normalized(password).encode()
+
+
+def _normalized(password: str) -> str:
+    """The same characters typed on any keyboard give the same text (NIST SP 800-63B, 5.1.1.2: NFKC)."""
+    return unicodedata.normalize("NFKC", password)
 
 
 @cache
