@@ -9,7 +9,7 @@ import httpx2
 import msgspec
 import pytest
 
-from atoll.settings import Secret
+from atoll.settings import Secret, SettingsInvalid, load_settings
 from atoll.testing.clock import ManualClock
 from shop_users.app import create_app
 from shop_users.settings import UsersSettings
@@ -77,6 +77,16 @@ async def test_the_settings_leave_an_account_that_is_there_alone(
 
     assert [] == await roles_after_sign_in(settings, settings.admin_email, "of somebody else")
     assert await roles_after_sign_in(settings, settings.admin_email, settings.admin_password.reveal()) is None
+
+
+@pytest.mark.parametrize(
+    ("password", "words"), [("short", "from 8 to 128 characters"), ("x" * 129, "from 8"), ("Password1", "another")]
+)
+def test_the_settings_take_no_password_that_nobody_could_register_with(password: str, words: str) -> None:
+    with pytest.raises(SettingsInvalid, match=words) as refused:
+        load_settings(UsersSettings, "users", {"ADMIN_PASSWORD": password})
+
+    assert password not in str(refused.value)
 
 
 async def test_the_command_makes_an_administrator(without_admin: UsersSettings) -> None:

@@ -15,11 +15,9 @@ from atoll.storage import DatabaseError, open_database
 from shop_contracts.users import EmailAddress, User
 from shop_users.app import migrated
 from shop_users.key_commands import keys
-from shop_users.passwords import Passwords
+from shop_users.passwords import LENGTHS, Passwords
 from shop_users.settings import UsersSettings
 from shop_users.use_cases.make_admin import NAME, MakeAdmin
-
-PASSWORD_LENGTHS = range(8, 129)
 
 
 @click.group()
@@ -58,7 +56,7 @@ class _Address(click.ParamType[EmailAddress]):
 def create(email: EmailAddress, password: str | None, name: str) -> None:
     """Make an administrator, or make one of an account that is there already, with a new password."""
     password = password or _ask_for_password()
-    if len(password) not in PASSWORD_LENGTHS:
+    if len(password) not in LENGTHS:
         raise click.BadParameter("A password has from 8 to 128 characters.", param_hint="--password")
     try:
         user = asyncio.run(_create(email, password, name))

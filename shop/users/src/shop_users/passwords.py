@@ -27,6 +27,9 @@ LANES = 1
 _SALT_BYTES = 16
 _HASH_BYTES = 32
 
+LENGTHS = range(8, 129)
+"""Characters of a password, as `shop_contracts.users.Password` has them."""
+
 MOST_THREADS = 4
 """Each holds 19 MiB while it hashes."""
 

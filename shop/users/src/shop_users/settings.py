@@ -8,6 +8,18 @@ from atoll.client_address import TrustedProxies
 from atoll.events import EventSettings
 from atoll.settings import Port, Secret, Setting, service_address
 from shop_contracts.users import EmailAddress
+from shop_users.domain import CommonPassword
+from shop_users.passwords import LENGTHS, refuse_common
+
+
+def fit_to_sign_in_with(password: Secret) -> None:
+    """ValueError for a password that nobody could register with."""
+    if len(password.reveal()) not in LENGTHS:
+        raise ValueError("give from 8 to 128 characters")
+    try:
+        refuse_common(password.reveal())
+    except CommonPassword as error:
+        raise ValueError("it is one of the first that anybody would try; choose another") from error
 
 
 class UsersSettings(EventSettings, frozen=True, kw_only=True):
@@ -18,7 +30,10 @@ class UsersSettings(EventSettings, frozen=True, kw_only=True):
     )
     admin_password: Annotated[
         Secret | None,
-        Setting("The first administrator's password; with it, the account is made at the start if it is missing."),
+        Setting(
+            "The first administrator's password; with it, the account is made at the start if it is missing.",
+            check=fit_to_sign_in_with,
+        ),
     ] = None
     gateway_networks: Annotated[
         tuple[str, ...],
