@@ -38,6 +38,7 @@ class Known:
     family: int
     ends: datetime
     is_used: bool = False
+    is_forgotten: bool = False
 
 
 class LifeOfRefreshTokens(RuleBasedStateMachine):
@@ -77,6 +78,14 @@ class LifeOfRefreshTokens(RuleBasedStateMachine):
         self.known[token] = Known(family, self.clock.now() + timedelta(seconds=LIFETIME))
         return token
 
+    def end_family_of(self, known: Known) -> None:
+        if not known.is_forgotten:
+            self.ended.add(known.family)
+
+    def forget_expired(self) -> None:
+        for known in self.known.values():
+            known.is_forgotten = known.is_forgotten or known.ends <= self.clock.now()
+
     @rule(target=tokens)
     def sign_in(self) -> str:
         token, self.families = new_refresh_token(), self.families + 1
@@ -96,10 +105,11 @@ class LifeOfRefreshTokens(RuleBasedStateMachine):
         if not self.is_good(token):
             with pytest.raises(RefreshRefused):
                 self.run(self.refresh_now(token))
-            self.ended.add(known.family)
+            self.end_family_of(known)
             return token
         answer = self.run(self.refresh_now(token))
         known.is_used = True
+        self.forget_expired()
 
         assert answer.refresh_token not in self.known
         return self.note(answer.refresh_token, known.family)
@@ -107,7 +117,7 @@ class LifeOfRefreshTokens(RuleBasedStateMachine):
     @rule(token=tokens)
     def sign_out(self, token: str) -> None:
         self.run(self.sign_out_now(token))
-        self.ended.add(self.known[token].family)
+        self.end_family_of(self.known[token])
 
     @rule(hours=st.sampled_from([1, 24, 24 * 6, 24 * 7]))
     def wait(self, hours: int) -> None:

@@ -186,3 +186,14 @@ async def test_expired_tokens_are_forgotten_at_the_next_sign_in(
     await anyone.post("/auth/login", json=CREDENTIALS)
 
     assert (1,) == await database.fetch_one("SELECT count(*) FROM refresh_tokens")
+
+
+async def test_whoever_stays_signed_in_for_years_leaves_no_more_behind_than_a_week_of_tokens(
+    anyone: httpx2.AsyncClient, clock: ManualClock, database: Database
+) -> None:
+    tokens = await tokens_of_ann(anyone)
+    for _ in range(5):
+        clock.set_now(clock.now() + WEEK / 2)
+        tokens = (await refreshed(anyone, tokens["refreshToken"])).json()
+
+    assert (2,) == await database.fetch_one("SELECT count(*) FROM refresh_tokens")

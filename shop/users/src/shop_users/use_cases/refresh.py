@@ -22,7 +22,7 @@ class Refresh:
         """New tokens, with the roles that the user has now.
 
         Raises `RefreshRefused`. A token that is used again was stolen, from either of the two who used it: so
-        its whole family ends (RFC 9700, section 4.14.2).
+        its whole family ends (RFC 9700, section 4.14.2), unless it expired so long ago that it is forgotten.
         """
         new, old, now = new_refresh_token(), digest(refresh_token), to_millis(self.clock.now())
 
@@ -32,6 +32,7 @@ class Refresh:
                 await refresh_tokens.end_family_of(tx, old)
                 return None
             await refresh_tokens.add(tx, digest(new), used, expires_at=now + LIFETIME * 1000)
+            await refresh_tokens.forget_expired(tx, used.user_id, now)
             return await accounts.find(tx, used.user_id)
 
         user = await self.database.transaction(rotate)
