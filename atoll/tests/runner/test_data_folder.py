@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from atoll.runner.data_folder import DataFolder, DataFolderInUse
+from atoll.runner.data_folder import DataFolder, DataFolderInUse, DataFolderUnusable
 from atoll.runner.running_system import RunningSystem
 
 RUNNING = RunningSystem(
@@ -51,6 +51,21 @@ def test_whoever_asks_first_makes_the_secret_for_all(folder: DataFolder) -> None
 
     assert len(secrets) == 1
     assert [path.name for path in (folder.path / "secrets").iterdir()] == ["service_secret"]
+
+
+def test_a_folder_that_cannot_be_made_is_told_of_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    folder = DataFolder(tmp_path / "file" / "data")
+
+    with (
+        pytest.raises(DataFolderUnusable, match=r"file/data cannot be used: .*: Not a directory\. .* --data"),
+        folder.locked(),
+    ):
+        pass
+    with pytest.raises(DataFolderUnusable):
+        folder.running()
+    with pytest.raises(DataFolderUnusable):
+        folder.secret("service_secret")
 
 
 def test_a_database_has_an_absolute_address(folder: DataFolder) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from atoll.cli.options import data_option, file_option
-from atoll.runner.data_folder import DataFolder, DataFolderInUse
+from atoll.runner.data_folder import DataFolder, DataFolderUnusable
 from atoll.runner.databases import CannotKeepData, databases_of
 from atoll.runner.ports import PortPlan, ports_of
 from atoll.runner.system_file import System, SystemFileInvalid, find_system_file, read_system
@@ -86,7 +86,7 @@ def url(file: Path | None, data: Path, database: str, service: str) -> None:
         databases = databases_of(data_folder, database)
         system = databases.part_of(read_system(file or find_system_file(Path.cwd())))
         address = databases.url(_known(service, _keepers(system)), ports_of(system, data_folder.running()))
-    except (SystemFileInvalid, CannotKeepData) as error:
+    except (SystemFileInvalid, DataFolderUnusable, CannotKeepData) as error:
         raise click.ClickException(str(error)) from error
     click.echo(_as_others_know_it(address))
 
@@ -112,7 +112,7 @@ def _move_all(move: Move, done: str, *, file: Path | None, data: Path, database:
                 path, url = folder / f"{name}.jsonl", databases.url(name, ports)
                 rows = asyncio.run(move(name, system.services[name].module, url, path))
                 click.echo(f"{name}: {rows:,} rows {done} {path}")
-    except (SystemFileInvalid, DataFolderInUse, CannotKeepData, DatabaseError, TransferFailed) as error:
+    except (SystemFileInvalid, DataFolderUnusable, CannotKeepData, DatabaseError, TransferFailed) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from atoll.runner.data_folder import DataFolder, DataFolderInUse
+from atoll.runner.data_folder import DataFolder, DataFolderUnusable
 from atoll.runner.databases import CannotKeepData
 from atoll.runner.given import CannotBeRead
 from atoll.runner.system_events import NoEvents, SystemEvents, events_of_system
@@ -23,7 +23,7 @@ def events_here(data: Path, file: Path | None) -> Iterator[SystemEvents]:
     try:
         with events_of_system(DataFolder(data), file) as events:
             yield events
-    except (NoEvents, SystemFileInvalid, CannotKeepData, DataFolderInUse, CannotBeRead, DatabaseError) as error:
+    except (NoEvents, SystemFileInvalid, CannotKeepData, DataFolderUnusable, CannotBeRead, DatabaseError) as error:
         raise click.ClickException(str(error)) from error
     except ValueError as error:  # an address that is none
         raise click.ClickException(str(error)) from error

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from atoll.cli.options import data_option
+from atoll.cli.running_here import running_here
 from atoll.runner.data_folder import DataFolder
 from atoll.runner.mistakes import did_you_mean
 from atoll.runner.restarting import CannotRestart, instances_of, restart
@@ -25,13 +26,10 @@ def command(services: tuple[str, ...], everything: bool, data: Path) -> None:
     """
     if bool(services) == everything:
         raise click.UsageError("Say which services to restart, or --all.")
-    folder = DataFolder(data)
-    running = folder.running()
-    if running is None:
-        raise click.ClickException(f"Nothing runs on the data folder {data}; start the system with `atoll up`.")
+    running = running_here(data)
     names = list(running.services) if everything else _instances(running, services)
     try:
-        asyncio.run(restart(folder, names, click.echo))
+        asyncio.run(restart(DataFolder(data), names, click.echo))
     except CannotRestart as error:
         raise click.ClickException(str(error)) from error
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from atoll.cli.options import data_option
-from atoll.runner.data_folder import DataFolder
+from atoll.cli.running_here import running_here
 from atoll.runner.running_system import RunningSystem
 from atoll.runner.status import ServiceStatus, status_of
 
@@ -17,9 +17,7 @@ from atoll.runner.status import ServiceStatus, status_of
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(data: Path, as_json: bool) -> None:
     """Show what runs, and how it does. The exit code is 0 when every service is ready, else 1."""
-    running = DataFolder(data).running()
-    if running is None:
-        raise click.ClickException(f"Nothing runs on the data folder {data}; start the system with `atoll up`.")
+    running = running_here(data)
     services = asyncio.run(status_of(running))
     if as_json:
         _print_json(running, services)

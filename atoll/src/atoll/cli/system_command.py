@@ -12,7 +12,7 @@ import click
 
 from atoll.cli.options import DATA, data_option, file_option
 from atoll.runner import brokers
-from atoll.runner.data_folder import DataFolder, DataFolderInUse
+from atoll.runner.data_folder import DataFolder, DataFolderUnusable
 from atoll.runner.databases import CannotKeepData, databases_of
 from atoll.runner.environment import Surroundings
 from atoll.runner.mistakes import did_you_mean
@@ -38,7 +38,7 @@ def system_command(name: str) -> click.Command:
     def command(file: Path | None, data: Path, arguments: tuple[str, ...]) -> None:
         try:
             sys.exit(_run(name, file, DataFolder(data), arguments))
-        except (CannotKeepData, DataFolderInUse) as error:
+        except (CannotKeepData, DataFolderUnusable) as error:
             raise click.ClickException(str(error)) from error
 
     return command

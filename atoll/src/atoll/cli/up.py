@@ -9,7 +9,7 @@ import click
 from atoll.cli import BEGAN
 from atoll.cli.options import data_option, file_option
 from atoll.runner.brokers import CannotCarryEvents
-from atoll.runner.data_folder import DataFolderInUse
+from atoll.runner.data_folder import DataFolderUnusable
 from atoll.runner.databases import CannotKeepData
 from atoll.runner.scaling import CannotScale
 from atoll.runner.system_file import SystemFileInvalid, find_system_file
@@ -74,7 +74,7 @@ def command(
             database=database,
         )
         sys.exit(up(options, began=BEGAN))
-    except (SystemFileInvalid, DataFolderInUse, CannotRun, CannotScale, CannotKeepData, CannotCarryEvents) as error:
+    except (SystemFileInvalid, DataFolderUnusable, CannotRun, CannotScale, CannotKeepData, CannotCarryEvents) as error:
         raise click.ClickException(str(error)) from error
     except BrokenPipeError:
         _stop_writing()

@@ -12,12 +12,19 @@ import msgspec
 from atoll.runner.running_system import RunningSystem
 
 
-class DataFolderInUse(Exception):
+class DataFolderUnusable(Exception):
+    """The data folder cannot be worked with; the message says why and what to do."""
+
+
+class DataFolderInUse(DataFolderUnusable):
     """Another `atoll up` works on this data folder."""
 
 
 class DataFolder:
-    """A folder that belongs to one running system at a time; made when first needed, readable by its owner only."""
+    """A folder that belongs to one running system at a time; made when first needed, readable by its owner only.
+
+    What the system refuses (a folder of somebody else, a read-only or full disk) is raised as DataFolderUnusable.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path.resolve()
@@ -28,8 +35,9 @@ class DataFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process alone; raises DataFolderInUse. The lock goes with the process."""
-        _create(self.path)
-        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        with self._usable():
+            _create(self.path)
+            descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             if not _try_lock(descriptor):
                 raise DataFolderInUse(self._in_use(os.read(descriptor, 32).decode()))
@@ -42,7 +50,8 @@ class DataFolder:
     def is_locked(self) -> bool:
         """Whether an `atoll up` works on this folder now."""
         try:
-            descriptor = os.open(self._lock, os.O_RDWR)
+            with self._usable():
+                descriptor = os.open(self._lock, os.O_RDONLY)
         except FileNotFoundError:
             return False
         try:
@@ -52,31 +61,34 @@ class DataFolder:
 
     def secret(self, name: str) -> str:
         """The secret of that name, 256 bits of chance; made when first asked for."""
-        _create(self.path)
-        _create(self.path / "secrets")
         path = self.path / "secrets" / name
-        if not path.exists():
-            _write_once(path, secrets.token_urlsafe(32))
-        return path.read_text(encoding="ascii")
+        with self._usable():
+            _create(self.path)
+            _create(path.parent)
+            if not path.exists():
+                _write_once(path, secrets.token_urlsafe(32))
+            return path.read_text(encoding="ascii")
 
     @property
     def chosen_database(self) -> str:
         """Where the databases of this folder's system are; empty when nobody has said so."""
         try:
-            return (self.path / "databases").read_text(encoding="utf-8")
+            with self._usable():
+                return (self.path / "databases").read_text(encoding="utf-8")
         except FileNotFoundError:
             return ""
 
     def remember_database(self, choice: str) -> None:
         """Keep where the databases are; private, for there may be a password in it."""
-        _replace(self.path / "databases", choice.encode())
+        with self._usable():
+            _replace(self.path / "databases", choice.encode())
 
     def database_url(self, service: str) -> str:
         """A database file of the service's own."""
         return f"sqlite:///{self.path / service}.db"
 
     def note(self, running: RunningSystem) -> None:
-        """Write down what runs, for `atoll status` and the commands of the system; whole or not at all."""
+        """Write down what runs, for `atoll status` and the commands of the system; whole or not at all. OSError."""
         _replace(self._note, msgspec.json.format(msgspec.json.encode(running), indent=2))
 
     def forget(self) -> None:
@@ -90,6 +102,19 @@ class DataFolder:
         with suppress(FileNotFoundError):
             return msgspec.json.decode(self._note.read_bytes(), type=RunningSystem)
         return None
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Within, what the system refuses is told in a sentence; what is not there is for the caller to judge."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            reason = f"{error.filename or self._given}: {error.strerror or error}"
+            raise DataFolderUnusable(
+                f"The data folder {self._given} cannot be used: {reason}. Choose another one with --data."
+            ) from error
 
     def _in_use(self, pid: str) -> str:
         return (

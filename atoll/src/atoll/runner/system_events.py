@@ -59,7 +59,7 @@ def events_of_system(
 ) -> Iterator[SystemEvents]:
     """The events of the system that runs on `folder`, or ran there, or of the one elsewhere that `environ` names.
 
-    Within, its databases answer. Raises `NoEvents`, `SystemFileInvalid`, `CannotKeepData`, `DataFolderInUse` and
+    Within, its databases answer. Raises `NoEvents`, `SystemFileInvalid`, `CannotKeepData`, `DataFolderUnusable` and
     `CannotBeRead`.
     """
     running = folder.running()

@@ -48,7 +48,7 @@ class UpOptions:
 def up(options: UpOptions, *, began: float) -> int:
     """Run the system until it stops; return the exit code. `began` is the monotonic moment of the command.
 
-    Raises SystemFileInvalid, CannotScale, CannotKeepData, CannotCarryEvents, DataFolderInUse or CannotRun before
+    Raises SystemFileInvalid, CannotScale, CannotKeepData, CannotCarryEvents, DataFolderUnusable or CannotRun before
     anything is started.
     """
     folder = DataFolder(options.data)
