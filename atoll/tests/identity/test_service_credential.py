@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import msgspec
 import pytest
 from joserfc import jws
@@ -63,6 +65,17 @@ async def test_a_token_is_made_anew_before_it_ends(
     assert later == first
     assert renewed != first
     assert products.verify(first) == products.verify(renewed)
+
+
+async def test_a_token_of_a_clock_that_was_ahead_is_made_anew_when_the_clock_is_right_again(
+    credential: ServiceCredential, products: ServiceTokenVerifier, clock: ManualClock
+) -> None:
+    right = clock.now()
+    clock.set_now(right + timedelta(hours=1))
+    credential.token_for("products")
+    clock.set_now(right)
+
+    assert products.verify(credential.token_for("products"))
 
 
 async def test_a_token_ends(credential: ServiceCredential, products: ServiceTokenVerifier, clock: ManualClock) -> None:

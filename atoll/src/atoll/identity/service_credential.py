@@ -48,12 +48,12 @@ class ServiceCredential:
         self._tokens: dict[str, tuple[int, str]] = {}
 
     def token_for(self, target: str) -> str:
-        """A token that only `target` accepts; the same one until a minute before its end."""
+        """A token that only `target` accepts; the same one until a minute before its end, or the clock is set back."""
         now = int(self._clock.now().timestamp())
-        renew_at, token = self._tokens.get(target, (now, ""))
-        if now >= renew_at:
+        signed_at, token = self._tokens.get(target, (now, ""))
+        if not token or not signed_at <= now < signed_at + SERVICE_TOKEN_LIFETIME - _RENEW_BEFORE:
             token = self._sign(target, now)
-            self._tokens[target] = (now + SERVICE_TOKEN_LIFETIME - _RENEW_BEFORE, token)
+            self._tokens[target] = (now, token)
         return token
 
     def _sign(self, target: str, now: int) -> str:
