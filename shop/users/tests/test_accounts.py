@@ -1,5 +1,6 @@
 """Who sees and changes which account."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -139,6 +140,16 @@ async def test_a_new_password_ends_every_sign_in(
     assert refreshed.status_code == 401
     assert (await anyone.post("/auth/login", json=login)).status_code == 401
     assert (await anyone.post("/auth/login", json=login | {"password": NEW_PASSWORD})).status_code == 200
+
+
+async def test_of_two_who_know_the_password_and_change_it_at_once_one_is_too_late(
+    registered: Registered, signed_in: SignedIn
+) -> None:
+    user, ann = await registered(), await signed_in()
+    bodies = [{"password": f"{NEW_PASSWORD} {number}", "currentPassword": PASSWORD} for number in range(2)]
+    answers = await asyncio.gather(*(ann.patch(f"/users/{user['id']}", json=body) for body in bodies))
+
+    assert [200, 422] == sorted(answer.status_code for answer in answers)
 
 
 async def test_a_deleted_account_is_gone_and_its_address_free(

@@ -32,7 +32,7 @@ _CHANGE = """
     UPDATE users
     SET name = COALESCE($2, name), email = COALESCE($3, email), email_key = COALESCE($4, email_key),
         password_hash = COALESCE($5, password_hash), updated_at = $6
-    WHERE id = $1
+    WHERE id = $1 AND password_hash = COALESCE($7, password_hash)
     RETURNING id, name, email, is_admin, created_at, updated_at
 """
 
@@ -106,8 +106,11 @@ async def add(tx: Transaction, account: Account) -> bool:
     return added == 1
 
 
-async def change(tx: Transaction, user_id: str, changes: Changes, now: int) -> User | None:
-    """The user as it is now, or None. Raises `UniqueViolated` when the address is taken."""
+async def change(tx: Transaction, user_id: str, changes: Changes, now: int, *, checked_hash: str | None) -> User | None:
+    """The user as it is now, or None. Raises `UniqueViolated` when the address is taken.
+
+    With a `checked_hash` nothing is changed, and None given, when the password is another one by now.
+    """
     email = changes.email
     row = await tx.fetch_one(
         _CHANGE,
@@ -117,6 +120,7 @@ async def change(tx: Transaction, user_id: str, changes: Changes, now: int) -> U
         email.key if email else None,
         changes.password_hash,
         now,
+        checked_hash,
     )
     return _user_or_none(row)
 

@@ -28,15 +28,18 @@ class ChangeUser:
         Raises `UserNotFound`, `EmailTaken`, `CommonPassword`, and, when users change their own password without the
         one that it is, `WrongCurrentPassword` or `TooManyWrongGuesses`.
         """
+        checked_hash = await self._checked_hash(user_id, wanted, by, place)
         changes = Changes(
             name=None if wanted.name is UNSET else wanted.name,
             email=None if wanted.email is UNSET else wanted.email,
-            password_hash=await self._new_hash(user_id, wanted, by, place),
+            password_hash=None if wanted.password is UNSET else await self.passwords.hash(wanted.password),
         )
         now = to_millis(self.clock.now())
 
         async def change(tx: Transaction) -> User | None:
-            user = await accounts.change(tx, user_id, changes, now)
+            user = await accounts.change(tx, user_id, changes, now, checked_hash=checked_hash)
+            if user is None and await accounts.find(tx, user_id) is not None:
+                raise WrongCurrentPassword
             if changes.password_hash is not None:
                 await refresh_tokens.end_all_of(tx, user_id)
                 await known_addresses.forget_all_of(tx, user_id)
@@ -50,15 +53,14 @@ class ChangeUser:
             raise UserNotFound(user_id)
         return user
 
-    async def _new_hash(self, user_id: str, wanted: UserChanges, by: Principal, place: str) -> str | None:
+    async def _checked_hash(self, user_id: str, wanted: UserChanges, by: Principal, place: str) -> str | None:
+        """What the current password was checked against, and must still be when the new one comes; None: nothing is."""
         if wanted.password is UNSET:
             return None
         refuse_common(wanted.password)
-        if by.subject == user_id:
-            await self._check_current(user_id, wanted, place)
-        return await self.passwords.hash(wanted.password)
+        return await self._check_current(user_id, wanted, place) if by.subject == user_id else None
 
-    async def _check_current(self, user_id: str, wanted: UserChanges, place: str) -> None:
+    async def _check_current(self, user_id: str, wanted: UserChanges, place: str) -> str:
         current = "" if wanted.current_password is UNSET else wanted.current_password
         kept = await self.database.read(lambda reading: accounts.find_hash(reading, user_id))
         if kept is None:
@@ -67,3 +69,4 @@ class ChangeUser:
             if not await self.passwords.verify(current, kept):
                 was_wrong()
                 raise WrongCurrentPassword
+        return kept
