@@ -75,7 +75,7 @@ async def test_a_token_of_a_clock_that_was_ahead_is_made_anew_when_the_clock_is_
     credential.token_for("products")
     clock.set_now(right)
 
-    assert products.verify(credential.token_for("products"))
+    assert products.verify(credential.token_for("products")) == Principal("orders", kind="service")
 
 
 async def test_a_token_ends(credential: ServiceCredential, products: ServiceTokenVerifier, clock: ManualClock) -> None:
