@@ -1,5 +1,6 @@
 import asyncio
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from types import TracebackType
 
 import pytest
@@ -93,6 +94,17 @@ async def test_a_resource_without_a_name_is_told_by_its_class() -> None:
 
     with pytest.raises(ResourceFailed, match=r"Broken failed to start: OSError$"):
         async with Service("test", resources=[Broken()]).running():
+            pass
+
+
+async def test_a_resource_that_is_a_function_is_told_by_its_name() -> None:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[None]:
+        raise OSError
+        yield
+
+    with pytest.raises(ResourceFailed, match=r"^opened failed to start: OSError$"):
+        async with Service("test", resources=[opened()]).running():
             pass
 
 

@@ -1,6 +1,7 @@
 """The lifespan of a service: resources entered in order and left in reverse, and jobs between."""
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from types import TracebackType
@@ -71,7 +72,9 @@ class _Named(AbstractAsyncContextManager[None]):
 
 
 def named(resource: object) -> str:
-    """How a resource is called in messages: by its own `repr`, or by its class if that is all it has."""
+    """How a resource is called in messages: by its `@asynccontextmanager` function, its own `repr`, or its class."""
+    if inspect.isasyncgen(steps := getattr(resource, "gen", None)):
+        return steps.__name__
     tells_itself = type(resource).__repr__ is not object.__repr__
     return repr(resource) if tells_itself else type(resource).__qualname__
 

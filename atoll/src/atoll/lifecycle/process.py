@@ -145,21 +145,25 @@ async def _failures_to(stop: Stop, service: Runnable) -> AsyncIterator[None]:
 def _failed(error: Exception, line: SupervisorLine) -> int:
     """Tell what ended the process: foreseen in one sentence, the rest whole."""
     cause = error.__cause__ if isinstance(error, ResourceFailed) and error.half == "start" else error
-    if isinstance(cause, SettingsInvalid):
-        log.error("cannot start", reason=str(cause))
-    elif _foreseen(cause):
-        log.error("cannot start", reason=str(error))
+    told = str(cause if _says_it_all(cause) else error)
+    if _foreseen(cause):
+        log.error("cannot start", reason=told)
     else:
         log.critical("process failed", exc_info=error)
-    line.failed(str(error))
+    line.failed(told)
     return BAD_SETTINGS if isinstance(cause, SettingsInvalid) else FAILED
 
 
 def _foreseen(error: BaseException | None) -> bool:
-    """Whether a sentence says it all: something is not to be had, and the code is not to blame."""
+    """Whether something is not to be had, and the code is not to blame."""
+    return isinstance(error, ConnectionError) or _says_it_all(error)
+
+
+def _says_it_all(error: BaseException | None) -> bool:
+    """Whether its sentence needs no word of where it happened."""
     from atoll.storage.database import DatabaseError  # costs memory in services without a database
 
-    return isinstance(error, StartFailed | DatabaseError | ConnectionError)
+    return isinstance(error, SettingsInvalid | StartFailed | DatabaseError)
 
 
 def _log_stray_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
