@@ -12,11 +12,12 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.deploy.containers.bridges import steady_bridges
 from tests.deploy.containers.commands import CommandFailed, run
 
 BUILD_SECONDS = 600
@@ -107,7 +108,10 @@ def _podman(folder: Path) -> Iterator[Engine]:
         service = subprocess.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log)
     try:
         _wait_for(address, service)
-        with _health_checks(address) if not has_systemd else _nothing():
+        with (
+            nullcontext() if has_systemd else _health_checks(address),
+            nullcontext() if os.geteuid() else steady_bridges(),
+        ):
             yield Engine("podman", environment, building)
     finally:
         service.terminate()
@@ -151,11 +155,6 @@ def _wait_for(address: Path, service: subprocess.Popen[bytes]) -> None:
         if service.poll() is not None or time.monotonic() > give_up:
             raise NoEngine("Podman does not serve its API")
         time.sleep(0.05)
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
 
 
 @contextmanager
