@@ -185,6 +185,30 @@ async def test_the_store_goes_and_comes_back() -> None:
     assert together
 
 
+class SlowStore(BreakableStore):
+    """A store whose every answer takes as long as it is told."""
+
+    def __init__(self, store: QuotaStore, clock: ManualClock, seconds: float) -> None:
+        super().__init__(store)
+        self._clock = clock
+        self._seconds = seconds
+
+    async def take(self, policy: LimitPolicy, caller: str, needed: int, wanted: int) -> Grant:
+        grant = await super().take(policy, caller, needed, wanted)
+        self._clock.step(self._seconds)
+        return grant
+
+
+async def test_nobody_waits_for_ever_for_a_store_that_answers_later_than_a_lease_lasts() -> None:
+    policy = LimitPolicy("quick", quota=5, window=1.0)
+    clock = ManualClock()
+    async with SharedLimiter(SlowStore(LocalQuotaStore(clock), clock, 2 * lease_of(policy)), clock) as limiter:
+        async with asyncio.timeout(5):
+            outcomes = [await ask(limiter, policy=policy) for _ in range(7)]
+
+    assert outcomes == [True] * 5 + [False] * 2
+
+
 @pytest.fixture(params=["memory", "valkey"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[QuotaStore]:
     if request.param == "memory":

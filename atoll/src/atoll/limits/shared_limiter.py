@@ -60,14 +60,21 @@ class SharedLimiter:
         return lease is not None and lease.decides(cost, self._clock.monotonic())
 
     async def prepare(self, policy: LimitPolicy, caller: str, cost: int) -> None:
-        """Have what `take` needs to decide; bounded by the store's patience."""
+        """Have what `take` needs to decide; bounded by the store's patience.
+
+        When the store answers later than a lease of so short a window lasts, `take` decides as if it were away.
+        """
         while not self.is_ready(policy, caller, cost):
+            began = self._clock.monotonic()
             lease = self._lease(policy, caller)
             if lease.filling is None:
                 self._fill(lease, cost)
             filling = lease.filling
             if filling is not None:
                 await asyncio.shield(filling)
+            if self._clock.monotonic() >= began + lease_of(policy) and not self.is_ready(policy, caller, cost):
+                await self._give_back(lease)
+                return
 
     def take(self, policy: LimitPolicy, caller: str, cost: int = 1) -> Decision:
         """Let `caller` use `cost` units of `policy`, or refuse; a refusal uses nothing."""
@@ -123,7 +130,7 @@ class SharedLimiter:
             own = self._own_window(lease.policy, lease.caller)
             if grant.units:
                 own.note(asked_at, grant.units)
-            lease.receive(grant, asked_at, needed, own.last_slot)
+            lease.receive(grant, asked_at, self._clock.monotonic(), needed, own.last_slot)
         finally:
             lease.filling = None
 
@@ -259,14 +266,14 @@ class _Lease:
         units, self.units = self.units, 0
         return min(units, self._newest)
 
-    def receive(self, grant: Grant, asked_at: float, needed: int, own_slot: float) -> None:
+    def receive(self, grant: Grant, asked_at: float, now: float, needed: int, own_slot: float) -> None:
         """What the store has said to a question asked at that moment: from then on the lease runs."""
         self.remaining = grant.remaining
         self._reset_at = asked_at + grant.reset
         if not grant.units:
             self._retry_at = asked_at + grant.retry_after
             self._refused_cost = needed
-            self.refused_until = asked_at + min(grant.retry_after, lease_of(self.policy))
+            self.refused_until = min(self._retry_at, now + lease_of(self.policy))
             return
         if asked_at >= self.until:
             self.units = 0
