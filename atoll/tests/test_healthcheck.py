@@ -1,5 +1,7 @@
 """The question that engines ask within a container."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -47,3 +49,18 @@ def test_no_answer_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert 1 == code
     assert capsys.readouterr().out.startswith("http://127.0.0.1:1/health does not answer: ")
+
+
+@pytest.mark.parametrize("arguments", [[], ["127.0.0.1:3000/ready"], ["https://127.0.0.1/ready"], ["http://h:x/"]])
+def test_what_is_no_address_is_told_in_a_sentence(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "atoll.healthcheck", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own program
+
+    assert (1, "") == (done.returncode, done.stderr)
+    assert done.stdout.endswith("write http://host:port/path.\n")
+
+
+def test_the_query_is_asked_with(service: str, capsys: pytest.CaptureFixture[str]) -> None:
+    healthcheck.main(f"{service}/ready?deep")
+
+    assert capsys.readouterr().out.startswith(f"{service}/ready?deep answers 503")

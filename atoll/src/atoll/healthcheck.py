@@ -9,11 +9,14 @@ import sys
 from urllib.parse import urlsplit
 
 TIMEOUT = 2.0
-"""Seconds for the whole question; engines end it after five."""
+"""Seconds for connecting, and for each piece of the answer; engines end the whole after five."""
 
 
 def main(url: str) -> int:
     """Ask, and return the exit code."""
+    if not _is_address(url):
+        print(f"{url!r} is no address of a service; write http://host:port/path.")  # noqa: T201 - as below
+        return 1
     try:
         status, answer = _asked(url)
     except (OSError, http.client.HTTPException) as error:
@@ -25,11 +28,19 @@ def main(url: str) -> int:
     return 1
 
 
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _asked(url: str) -> tuple[int, str]:
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=TIMEOUT)
     try:
-        connection.request("GET", parts.path or "/")
+        connection.request("GET", f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}")
         answer = connection.getresponse()
         return answer.status, answer.read().decode("utf-8", "replace")
     finally:
@@ -37,4 +48,4 @@ def _asked(url: str) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main("".join(sys.argv[1:2])))
