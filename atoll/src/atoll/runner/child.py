@@ -1,6 +1,6 @@
 """Starts one program of the system so that it cannot outlive the runner.
 
-`python -m atoll.runner.child RUNNER_PID NAME module|command PROGRAM [ARGUMENT…]`
+`python -m atoll.runner.child RUNNER_PID NAME module|command PROGRAM [ARGUMENT…]`, or as a fork: `atoll.runner.forking`.
 
 On Linux the kernel kills the program when the runner is gone, however it went. Elsewhere the end of the
 supervisor line tells: a service stops by itself, a foreign command is ended from here. The program is
@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> None:
     runner, name, kind, *program = arguments
     line = int(os.environ[LINE])
     if sys.platform == "linux":
-        _die_with(int(runner), name)
+        die_with(int(runner), name)
     if kind == "module":
         _load(program[0])
     os.environ.update(_wait_for_go(line))
@@ -42,8 +42,8 @@ def main(arguments: list[str]) -> None:
         _run_until_line_ends(line, *program)
 
 
-def _die_with(runner: int, name: str) -> None:
-    """Have the kernel send SIGKILL when the runner ends; leave now if it has ended already."""
+def die_with(runner: int, name: str) -> None:
+    """Have the kernel send SIGKILL when the runner, our parent, ends; leave now if it has ended already."""
     import ctypes
 
     libc = ctypes.CDLL(None)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 
 from atoll.runner.environment import Surroundings
+from atoll.runner.forking.forks import Forks
 from atoll.runner.probe import ask
 from atoll.runner.service_process import Ended, ProcessEvent, ServiceProcess, Tell
 from atoll.runner.system_file import ServiceSpec
@@ -19,6 +20,7 @@ class Processes:
         self._surroundings = surroundings
         self._ports = surroundings.ports
         self._told = tell
+        self._forks = Forks()
         self._present: dict[str, ServiceProcess] = {}
         self._polls: dict[str, asyncio.Task[None]] = {}
 
@@ -29,7 +31,7 @@ class Processes:
             if spec.command:
                 self._ports.choose_free(name)
             self._present[name] = await ServiceProcess.load(
-                name, "module" if spec.module else "command", self._program(name), self._tell
+                name, "module" if spec.module else "command", self._program(name), self._tell, self._forks.start
             )
 
     async def start(self, name: str) -> None:
@@ -58,6 +60,7 @@ class Processes:
             process.kill()
         for process in self._present.values():
             await process.gone.wait()
+        await self._forks.close()
 
     def _tell(self, event: ProcessEvent) -> None:
         name = event.process.name

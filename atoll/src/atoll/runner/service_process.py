@@ -5,14 +5,13 @@ import json
 import os
 import signal
 import socket
-import sys
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from atoll.runner.child import LINE
 from atoll.runner.log_lines import LogLines
+from atoll.runner.starting import Start, executed
 
 _LAST_LINES = 20
 _LAST_WORDS = 0.5
@@ -61,8 +60,7 @@ Tell: TypeAlias = Callable[[ProcessEvent], None]
 class ServiceProcess:
     """A running process of the service `name`. What happens to it is told through the callback given to `load`.
 
-    It leads a session of its own: a Ctrl-C at the terminal does not reach it, and whatever it has started
-    ends with it.
+    A Ctrl-C at the terminal does not reach it, and whatever it has started ends with it.
     """
 
     def __init__(self, name: str, tell: Tell) -> None:
@@ -72,9 +70,11 @@ class ServiceProcess:
         self.last_lines: deque[str] = deque(maxlen=_LAST_LINES)
         self.gone = asyncio.Event()
         self._own_reason = ""
+        self._exit_code = 0
         self._tell = tell
         self._line: asyncio.Transport | None = None
-        self._transport: asyncio.SubprocessTransport | None = None
+        self._let_go: Callable[[], None] | None = None
+        self._lines = LogLines()
         self._open_ends = {"line", "output", "life"}
 
     def __repr__(self) -> str:
@@ -83,7 +83,7 @@ class ServiceProcess:
 
     @classmethod
     async def load(
-        cls, name: str, kind: Literal["module", "command"], program: Sequence[str], tell: Tell
+        cls, name: str, kind: Literal["module", "command"], program: list[str], tell: Tell, start: Start = executed
     ) -> "ServiceProcess":
         """Start a process that loads its program and waits for `go`; OSError when there can be no process."""
         process = cls(name, tell)
@@ -91,21 +91,9 @@ class ServiceProcess:
         with theirs:
             loop = asyncio.get_running_loop()
             process._line, _ = await loop.create_connection(lambda: _SupervisorLine(process), sock=ours)
-            await loop.subprocess_exec(
-                lambda: _Output(process),
-                *(sys.executable, "-m", "atoll.runner.child", str(os.getpid()), name, kind, *program),
-                stdin=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.STDOUT,
-                env={**os.environ, LINE: str(theirs.fileno()), "PYTHONUNBUFFERED": "1"},
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,
-            )
+            started = await start(name, kind, program, theirs, process)
+        process.pid, process._let_go = started.pid, started.let_go
         return process
-
-    def began(self, transport: asyncio.SubprocessTransport) -> None:
-        """The process is there."""
-        self._transport = transport
-        self.pid = transport.get_pid()
 
     def go(self, environment: Mapping[str, str]) -> None:
         """Let the program run, with `environment` added to the runner's own."""
@@ -136,30 +124,44 @@ class ServiceProcess:
         if isinstance(reason := message.get("failed"), str):
             self._own_reason = reason
 
-    def printed(self, line: str) -> None:
-        """The process printed a line."""
-        self.last_lines.append(line)
-        self._tell(Printed(self, line))
+    def printed(self, data: bytes) -> None:
+        """The process printed these bytes."""
+        self._tell_lines(self._lines.feed(data))
 
-    def exited(self) -> None:
+    def output_ended(self) -> None:
+        """Nobody prints anything more; a last line without an end counts too."""
+        self._tell_lines(self._lines.end())
+        self._closed("output")
+
+    def line_ended(self) -> None:
+        """The process says nothing more on the supervisor line."""
+        self._closed("line")
+
+    def exited(self, code: int) -> None:
         """The process itself is gone. What it started and left behind goes too, and so lets go of our ends."""
+        self._exit_code = code
         _send(os.killpg, self.pid, signal.SIGKILL)
         asyncio.get_running_loop().call_later(_LAST_WORDS, self._tell_end)
-        self.closed("life")
+        self._closed("life")
 
-    def closed(self, end: Literal["line", "output", "life"]) -> None:
+    def _tell_lines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.last_lines.append(line)
+            self._tell(Printed(self, line))
+
+    def _closed(self, end: Literal["line", "output", "life"]) -> None:
         """Nothing more comes from there; when that is so everywhere, the end is told."""
         self._open_ends.discard(end)
         if not self._open_ends:
             self._tell_end()
 
     def _tell_end(self) -> None:
-        if self.gone.is_set() or self._transport is None or self._line is None:
+        if self.gone.is_set() or self._let_go is None or self._line is None:
             return
         self.gone.set()
         self._line.close()
-        self._transport.close()
-        self._tell(Ended(self, _how(self._transport.get_returncode() or 0), self._own_reason))
+        self._let_go()
+        self._tell(Ended(self, _how(self._exit_code), self._own_reason))
 
 
 class _SupervisorLine(asyncio.Protocol):
@@ -179,31 +181,7 @@ class _SupervisorLine(asyncio.Protocol):
                 self._process.heard(message)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._process.closed("line")
-
-
-class _Output(asyncio.SubprocessProtocol):
-    """What the process prints, line by line."""
-
-    def __init__(self, process: ServiceProcess) -> None:
-        self._process = process
-        self._lines = LogLines()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.SubprocessTransport)  # noqa: S101 - asyncio's promise
-        self._process.began(transport)
-
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        for line in self._lines.feed(data):
-            self._process.printed(line)
-
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        for line in self._lines.end():
-            self._process.printed(line)
-        self._process.closed("output")
-
-    def process_exited(self) -> None:
-        self._process.exited()
+        self._process.line_ended()
 
 
 def _send(send: Callable[[int, int], None], pid: int, number: signal.Signals) -> None:
