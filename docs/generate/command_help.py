@@ -41,7 +41,7 @@ def _section(name: str, said: str) -> str:
 
 
 def _help(program: Sequence[str]) -> str:
-    environment = {**os.environ, "COLUMNS": _WIDTH, "NO_COLOR": "1"}
+    environment = {**os.environ, "COLUMNS": _WIDTH, "NO_COLOR": "1", "ATOLL_DATA": "data"}
     command = [sys.executable, *program, "--help"]
     done = subprocess.run(command, cwd=_ROOT, env=environment, capture_output=True, text=True, check=True)
     return done.stdout

@@ -38,6 +38,7 @@ def test_an_unknown_command_is_guessed(run: Run, folder: Path) -> None:
 
     assert result.exit_code == 2
     assert "There is no command 'stats'. Did you mean \"status\"?" in result.output
+    assert "Usage: atoll [OPTIONS] COMMAND" in result.output
 
 
 def test_an_unknown_command_without_a_system_says_both(

@@ -151,6 +151,13 @@ async def test_what_was_said_can_be_looked_at_afterwards(run: Run, pair: Path) -
     assert '{"orderId":"order-0"}' in result.output
 
 
+async def test_without_a_moment_to_begin_at_all_that_is_kept_is_shown(run: Run, pair: Path) -> None:
+    await leave_behind(good=2)
+    result = await asyncio.to_thread(run, "events", "tail", "--no-follow")
+
+    assert 4 == len(result.output.splitlines())
+
+
 async def test_types_and_services_can_be_chosen(run: Run, pair: Path) -> None:
     await leave_behind(good=2)
     since = ("--since", "1h", "--json")

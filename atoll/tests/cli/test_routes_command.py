@@ -9,7 +9,7 @@ from atoll.cli.commands import atoll
 
 SYSTEM = """
 [gateway.limits]
-default = { address = "100 per 15 min", user = "1000 per 15 min" }
+default = { address = "100 per 15 min", user = "1_000_000 per 15 min" }
 
 [[gateway.routes]]
 path = "/products/{id}"
@@ -24,6 +24,7 @@ to = "products"
 access = "admin"
 cost = 10
 attempt_timeout = 60
+body_limit = 1_099_511_627_776
 """
 
 
@@ -42,8 +43,8 @@ def test_it_says_what_goes_where_and_with_which_rules(tmp_path: Path) -> None:
 
     assert code == 0
     assert "/api/products/{id} GET products public default low priority" in lines
-    assert "/api/products/import all products admin default, 10 units attempt 60 s" in lines
-    assert "default 100 requests in 15 minutes 1,000 requests in 15 minutes" in lines
+    assert "/api/products/import all products admin default, 10 units bodies up to 1 TiB, attempt 60 s" in lines
+    assert "default 100 requests in 15 minutes 1,000,000 requests in 15 minutes" in lines
 
 
 @pytest.mark.parametrize("text", ["[[gateway.routes]]\npath = 'x'\nto = 'things'\naccess = 'public'\n", "["])

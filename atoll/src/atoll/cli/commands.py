@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-_OURS = {
+OURS = {
     "up": "Start the system, and look after it until Ctrl-C.",
     "status": "Show what runs, and how it does.",
     "restart": "Restart services, one instance after the other.",
@@ -19,10 +19,10 @@ class Commands(click.Group):
     """The platform's commands, and those of the system file in this folder, if there is one."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*_OURS, *_help_of_system_commands()]
+        return [*OURS, *_help_of_system_commands()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name in _OURS:
+        if cmd_name in OURS:
             command: click.Command = import_module(f"atoll.cli.{cmd_name}").command
             return command
         from atoll.cli.system_command import system_command
@@ -30,7 +30,7 @@ class Commands(click.Group):
         return system_command(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        _section(formatter, "Commands", _OURS)
+        _section(formatter, "Commands", OURS)
         _section(formatter, "Commands of the system here", _help_of_system_commands())
 
 

@@ -23,6 +23,9 @@ from atoll.storage import DatabaseUnavailable, open_read_only
 LOOK_EVERY = 0.1
 """Seconds between two looks into the outboxes; no event reaches a program that only reads."""
 
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+"""Before the oldest event."""
+
 Said: TypeAlias = AsyncGenerator[Addition, None]
 
 _AGO = re.compile(r"(\d{1,6})\s*(s|min|m|h|d)")
@@ -60,7 +63,7 @@ def moment(text: str, now: datetime) -> datetime:
 @data_option
 @service_option
 @click.option("--since", type=_Since(), metavar="WHEN", help="Begin so long ago (10m, 2h, 7d), or at a date and time.")
-@click.option("--follow/--no-follow", default=True, help="Wait for more, which is the default while the system runs.")
+@click.option("--follow/--no-follow", default=True, help="Wait for more, or show what there is and end.")
 @json_option
 def tail(
     *,
@@ -78,12 +81,12 @@ def tail(
     event as it travels.
     """
     with events_here(data, file) as events:
-        if since is None and not events.runs:
+        if since is None and follow and not events.runs:
             raise click.ClickException(
                 f"Nothing runs on the data folder {data}; start the system with `atoll up`, or look back with --since."
             )
-        begin = to_millis(SystemClock().now() if since is None else since)
-        additions = _additions(events, events.only(service), begin, follow=follow and events.runs)
+        begin = since or (SystemClock().now() if follow else BEGINNING)
+        additions = _additions(events, events.only(service), to_millis(begin), follow=follow and events.runs)
         with suppress(KeyboardInterrupt):
             asyncio.run(_tell(additions, frozenset(types), as_json))
 

@@ -10,6 +10,7 @@ from atoll.gateway.settings import ALL_METHODS, RouteSettings
 from atoll.limits.rates import in_words
 
 _PREFIX = "/api"
+_SIZES = ((1 << 40, "TiB"), (1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"), (1, "bytes"))
 
 
 def routes_table(routes: Sequence[RouteSettings]) -> Table:
@@ -48,6 +49,12 @@ def _access(access: str) -> Text:
     return Text(access, style={"public": "yellow", "user": "green"}.get(access, "cyan"))
 
 
+def _size(count: int) -> str:
+    """`1 MiB`: in the greatest unit of which it is a whole number."""
+    size, unit = next((size, unit) for size, unit in _SIZES if count % size == 0)
+    return f"{count // size:,} {unit}"
+
+
 def _rules_of(route: RouteSettings) -> list[str]:
     """What is not as it is by default."""
     usual = RouteSettings(path="", to="", access="")
@@ -59,7 +66,7 @@ def _rules_of(route: RouteSettings) -> list[str]:
     return [
         *([f"{route.priority} priority"] if route.priority != usual.priority else []),
         *(["endless"] if route.endless else []),
-        *([f"bodies up to {route.body_limit:,} bytes"] if route.body_limit != usual.body_limit else []),
+        *([f"bodies up to {_size(route.body_limit)}"] if route.body_limit != usual.body_limit else []),
         *[f"{name} {value:g} s" for name, value in seconds.items() if value is not None],
         *([f"pages of {' '.join(route.cors) or 'nobody'}"] if route.cors is not None else []),
     ]

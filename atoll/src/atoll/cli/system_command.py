@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import click
 
+from atoll.cli.commands import OURS
 from atoll.cli.options import DATA, data_option, file_option
 from atoll.runner import brokers
 from atoll.runner.data_folder import DataFolder, DataFolderUnusable
@@ -80,11 +81,16 @@ def _system(file: Path | None, running: RunningSystem | None, name: str) -> Syst
     try:
         return read_system(file or (Path(running.file) if running else find_system_file(Path.cwd())))
     except SystemFileInvalid as error:
-        raise click.UsageError(f"There is no command {name!r} of atoll itself, and {error}") from error
+        raise click.UsageError(f"There is no command {name!r} of atoll itself, and {error}", _of_atoll()) from error
 
 
 def _find(name: str, system: System) -> CommandSpec:
     if name not in system.commands:
-        known = ["up", "status", "restart", "events", *system.commands]
-        raise click.UsageError(f"There is no command {name!r}.{did_you_mean(name, known)} See `atoll --help`.")
+        known = [*OURS, *system.commands]
+        raise click.UsageError(f"There is no command {name!r}.{did_you_mean(name, known)}", _of_atoll())
     return system.commands[name]
+
+
+def _of_atoll() -> click.Context | None:
+    """A name that means nothing has no usage of its own to show."""
+    return click.get_current_context().parent

@@ -28,4 +28,4 @@ def in_words(policy: LimitPolicy) -> str:
 
 
 def _counted(number: float, thing: str) -> str:
-    return f"{number:g} {thing}" if number == 1 else f"{number:,g} {thing}s"
+    return f"{number:g} {thing}" if number == 1 else f"{number:,.15g} {thing}s"

@@ -60,4 +60,5 @@ def _command(proc: Path, pid: int) -> str:
         words = (proc / str(pid) / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
     except OSError:
         return "gone meanwhile"
-    return " ".join(words).strip()[:_LONGEST_COMMAND]
+    command = " ".join(words).strip()
+    return command if len(command) <= _LONGEST_COMMAND else f"{command[:_LONGEST_COMMAND]}…"

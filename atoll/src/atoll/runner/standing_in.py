@@ -113,7 +113,8 @@ def _surroundings(folder: DataFolder, running: RunningSystem, service: str) -> t
     try:
         system = _system(folder, running, service)
     except (SystemFileInvalid, CannotScale, CannotKeepData, CannotCarryEvents) as error:
-        raise NobodyToStandIn(str(error)) from error
+        sentence = str(error)
+        raise NobodyToStandIn(sentence[:1].lower() + sentence[1:]) from error
     spec = system.services[service]
     if not spec.module or system.service_running(REGISTRY_MODULE) not in running.services:
         raise NobodyToStandIn("it is found at one address, and not through the registry")

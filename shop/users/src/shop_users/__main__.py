@@ -1,5 +1,6 @@
 """`python -m shop_users`: the users service as a process of its own; `… admin create` and `… keys list` beside it."""
 
+import os
 import sys
 
 from atoll.lifecycle import main
@@ -10,5 +11,5 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         from shop_users.command_line import commands
 
-        commands(prog_name="python -m shop_users")
+        commands(prog_name="atoll" if "ATOLL_DATA" in os.environ else "python -m shop_users")
     main("users", create_app, UsersSettings)

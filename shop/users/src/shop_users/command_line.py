@@ -20,7 +20,7 @@ from shop_users.settings import UsersSettings
 from shop_users.use_cases.make_admin import NAME, MakeAdmin
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def commands() -> None:
     """The users service. Without a command it is started."""
 
