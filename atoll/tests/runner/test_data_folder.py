@@ -1,4 +1,6 @@
+import os
 import stat
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,6 +41,44 @@ def test_a_secret_is_made_once_and_kept_from_others(folder: DataFolder) -> None:
     mode = (folder.path / "secrets/service_secret").stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
     assert stat.S_IMODE(folder.path.stat().st_mode) == 0o700
+
+
+def test_a_secret_is_on_the_disk_before_it_has_its_name(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    happened: list[str] = []
+    sync, link = os.fsync, os.link
+
+    def noted_sync(descriptor: int) -> None:
+        sync(descriptor)
+        happened.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "secret")
+
+    def noted_link(draft: Path, path: Path) -> None:
+        link(draft, path)
+        happened.append("name")
+
+    monkeypatch.setattr(os, "fsync", noted_sync)
+    monkeypatch.setattr(os, "link", noted_link)
+    folder.secret("service_secret")
+
+    assert ["secret", "name", "folder"] == happened[-3:]
+
+
+def test_whoever_looks_at_the_folder_is_in_nobodys_way(folder: DataFolder) -> None:
+    stopped = threading.Event()
+
+    def look() -> None:
+        while not stopped.is_set():
+            folder.is_locked()
+
+    with ThreadPoolExecutor(2) as others:
+        looking = [others.submit(look) for _ in range(2)]
+        try:
+            for _ in range(100):
+                with folder.locked():
+                    pass
+        finally:
+            stopped.set()
+        for each in looking:
+            each.result()
 
 
 def test_secrets_differ(folder: DataFolder) -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -10,6 +11,9 @@ from pathlib import Path
 import msgspec
 
 from atoll.runner.running_system import RunningSystem
+
+LOOKING_TAKES = 0.2
+"""Seconds, and far more than it does: whoever only looks whether the folder is in use holds its lock for a moment."""
 
 
 class DataFolderUnusable(Exception):
@@ -39,7 +43,7 @@ class DataFolder:
             _create(self.path)
             descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            if not _try_lock(descriptor):
+            if not _lock(descriptor):
                 raise DataFolderInUse(self._in_use(os.read(descriptor, 32).decode()))
             os.truncate(descriptor, 0)
             os.write(descriptor, str(os.getpid()).encode())
@@ -55,7 +59,7 @@ class DataFolder:
         except FileNotFoundError:
             return False
         try:
-            return not _try_lock(descriptor)
+            return not _try_lock(descriptor, fcntl.LOCK_SH)
         finally:
             os.close(descriptor)
 
@@ -124,24 +128,43 @@ class DataFolder:
 
 
 def _create(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with suppress(PermissionError):  # one may make folders where one may not look
+            _sync(folder.parent)
 
 
-def _try_lock(descriptor: int) -> bool:
+def _lock(descriptor: int) -> bool:
+    give_up_at = time.monotonic() + LOOKING_TAKES
+    while not _try_lock(descriptor, fcntl.LOCK_EX):
+        if time.monotonic() >= give_up_at:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
 
 
 def _write_once(path: Path, text: str) -> None:
-    """Make the file with all of its text, unless another process makes it first."""
+    """Make the file with all of its text, unless another process makes it first; there to stay, when this returns.
+
+    Without a secret that a database was made with, nobody comes to its data any more.
+    """
     draft = _draft_of(path)
-    _write_private(draft, text.encode())
-    with suppress(FileExistsError):
-        os.link(draft, path)
-    draft.unlink()
+    try:
+        _write_private(draft, text.encode())
+        _sync(draft)
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync(path.parent)
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -152,6 +175,15 @@ def _replace(path: Path, content: bytes) -> None:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or the names in a folder, outlive a failure of the power."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _draft_of(path: Path) -> Path:
