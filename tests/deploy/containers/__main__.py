@@ -18,7 +18,7 @@ from typing import Any, Never
 
 from tests.deploy.containers.commands import CommandFailed, run
 from tests.deploy.containers.engines import Engine, NoEngine, image_sizes, running_engine
-from tests.deploy.containers.shop import COMMANDS, ROOT, SERVICES, Shop, build_images, project, states
+from tests.deploy.containers.shop import ROOT, SERVICES, Shop, build_images, project, states, tags_of
 from tests.deploy.containers.stand_ins import OFFICIAL, base_images
 
 LONGEST = 20 * 60
@@ -43,7 +43,7 @@ def main() -> int:
     folder = Path(os.environ.get("CONTAINERS_FOLDER", Path.home() / ".cache" / "atoll-containers"))
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with running_engine(folder) as engine:
+        with running_engine(folder) as engine, _images_forgotten(engine):
             _trial(engine, folder)
     except NoEngine as missing:
         print(f"Containers: skipped, because {missing}.")
@@ -60,8 +60,8 @@ def _trial(engine: Engine, folder: Path) -> None:
         images = base_images(engine, folder)
     print("  " + ("the images' own bases" if images is OFFICIAL else "stand-ins made of Debian for the base images"))
     with step("images of the shop"):
-        tags = build_images(engine, images["BASE_IMAGE"], VERSION)
-    _show_sizes(engine, [images["BASE_IMAGE"], *tags])
+        build_images(engine, images["BASE_IMAGE"], VERSION)
+    _show_sizes(engine, [images["BASE_IMAGE"], *tags_of(VERSION)])
     with (
         tempfile.TemporaryDirectory() as scratch,
         project(engine, Path(scratch), images, VERSION) as shop,
@@ -90,6 +90,15 @@ def _trial(engine: Engine, folder: Path) -> None:
         _ended_well(shop)
 
 
+@contextmanager
+def _images_forgotten(engine: Engine) -> Iterator[None]:
+    """At the end, none of our images is left."""
+    try:
+        yield
+    finally:
+        engine.forget([*tags_of(NEXT_VERSION), *tags_of(VERSION)])
+
+
 def _import_catalogue(shop: Shop) -> None:
     administrator = ("--email", "admin@shop.example", "--password", shop.secret("admin_password"))
     run([sys.executable, "-m", "shop_importer", str(CATALOGUE), "--url", shop.url, *administrator])
@@ -97,7 +106,7 @@ def _import_catalogue(shop: Shop) -> None:
 
 def _disturb(shop: Shop) -> None:
     """What goes on while people order; each change is over before the next one begins."""
-    for service in ("orders", "products", "gateway", "users", "registry", "valkey"):
+    for service in ("orders", "products", "gateway", "users", "registry", "valkey", "postgres"):
         with step(f"  {service} killed, and back by itself"):
             shop.crash(shop.containers(service)[0])
     with step("  orders scaled to three, then back to two"):
@@ -115,8 +124,8 @@ def _disturb(shop: Shop) -> None:
 
 def _tag_next_version(engine: Engine) -> None:
     """The same programs by another name: what is tried is the way from one to the other."""
-    for program in (*SERVICES, *COMMANDS):
-        engine("tag", f"atoll/{program}:{VERSION}", f"atoll/{program}:{NEXT_VERSION}")
+    for tag, next_tag in zip(tags_of(VERSION), tags_of(NEXT_VERSION), strict=True):
+        engine("tag", tag, next_tag)
 
 
 @contextmanager

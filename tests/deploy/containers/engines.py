@@ -21,6 +21,8 @@ from tests.deploy.containers.bridges import steady_bridges
 from tests.deploy.containers.commands import CommandFailed, run
 
 BUILD_SECONDS = 600
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+"""Where Debian, and so every image here, keeps those whom it trusts."""
 
 
 class NoEngine(Exception):
@@ -49,6 +51,11 @@ class Engine:
     def has(self, image: str) -> bool:
         """Whether the image is here, or could be pulled just now."""
         return self._succeeds("image", "inspect", image) or self._succeeds("pull", "--quiet", image, seconds=300)
+
+    def forget(self, tags: Sequence[str]) -> None:
+        """Delete these images, those that are here; what the next build can take over from them is kept."""
+        for tag in tags:
+            self._succeeds("rmi", "--no-prune", tag)
 
     def inspect(self, what: str) -> dict[str, Any]:
         """What the engine knows of a container or an image."""
@@ -136,12 +143,14 @@ def _storage(folder: Path, run_folder: Path) -> str:
 
 
 def _certificates() -> str:
-    """Builds trust whom this machine trusts, where it has authorities of its own."""
-    bundle = os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
-    if not bundle:
-        return ""
-    inside = "/etc/ssl/certs/ca-certificates.crt"
-    return f'volumes = ["{bundle}:{inside}:ro"]\nenv = ["PIP_CERT={inside}"]\n'
+    """Builds trust whom this machine trusts, whatever they stand on."""
+    bundle = own_authorities()
+    return f'volumes = ["{bundle}:{AUTHORITIES}:ro"]\nenv = ["PIP_CERT={AUTHORITIES}"]\n' if bundle else ""
+
+
+def own_authorities() -> str | None:
+    """The file of those whom this machine trusts, where somebody has given it authorities of its own."""
+    return os.environ.get("PIP_CERT") or os.environ.get("SSL_CERT_FILE")
 
 
 def _written(file: Path, text: str) -> Path:

@@ -101,14 +101,16 @@ class Shop:
         return f"http://127.0.0.1:{self.port}"
 
 
-def build_images(engine: Engine, base: str, version: str) -> list[str]:
-    """The tags of all images of the shop, built."""
-    tags = []
-    for program in (*SERVICES, *COMMANDS):
-        tags.append(f"atoll/{program}:{version}")
+def tags_of(version: str) -> list[str]:
+    """Of the images of the shop, one for each program."""
+    return [f"atoll/{program}:{version}" for program in (*SERVICES, *COMMANDS)]
+
+
+def build_images(engine: Engine, base: str, version: str) -> None:
+    """Build all images of the shop."""
+    for program, tag in zip((*SERVICES, *COMMANDS), tags_of(version), strict=True):
         arguments = {"SERVICE": program, "VERSION": version, "BASE_IMAGE": base}
-        engine.build(tags[-1], DEPLOY / "Dockerfile", ROOT, arguments)
-    return tags
+        engine.build(tag, DEPLOY / "Dockerfile", ROOT, arguments)
 
 
 @contextmanager

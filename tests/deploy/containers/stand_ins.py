@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from tests.deploy.containers.commands import run
-from tests.deploy.containers.engines import Engine, NoEngine
+from tests.deploy.containers.engines import AUTHORITIES, Engine, NoEngine, own_authorities
 
 SUITE = "trixie"
 """Debian 13, with the versions that compose.yaml names: Python 3.13, PostgreSQL 17, Valkey 8.1."""
@@ -61,6 +61,8 @@ def _make_python(engine: Engine, folder: Path) -> None:
     for marker in root.glob("usr/lib/python3*/EXTERNALLY-MANAGED"):
         marker.unlink()
     (root / "usr/bin/python").symlink_to("python3")
+    if bundle := own_authorities():
+        shutil.copy(bundle, root / AUTHORITIES.lstrip("/"))
     packed = folder / "root.tar"
     skipped = ["--exclude=./var/cache/apt/archives/*.deb", "--exclude=./var/lib/apt/lists/*"]
     run(["tar", "--directory", str(root), *skipped, "--create", "--file", str(packed), "."], seconds=120)
