@@ -69,3 +69,29 @@ def test_an_option_that_will_not_do_is_explained(run: Run, folder: Path, option:
 
     assert result.exit_code in {1, 2}
     assert "Error: " in result.output
+
+
+def test_a_base_that_leaves_no_room_for_all_ports_is_explained(run: Run, folder: Path) -> None:
+    with (folder / "atoll.toml").open("a") as file:
+        file.write('[services.last]\nmodule = "service"\nport = 3010\n')
+    result = run("up", "--port-base", "65530")
+
+    assert (1, "Error: With --port-base 65530, last would have port 65539, and 65535 is the last one.\n") == (
+        result.exit_code,
+        result.output,
+    )
+
+
+@pytest.mark.parametrize("direction", ["export", "import"])
+def test_an_address_of_databases_that_is_none_is_explained(run: Run, folder: Path, direction: str) -> None:
+    result = run("data", direction, "there", "--database", "postgresql://nowhere/{service}?colour=red")
+
+    assert result.exit_code == 1
+    assert "Error: colour is no option of a PostgreSQL address" in result.output
+
+
+def test_a_folder_that_cannot_be_made_is_explained(run: Run, folder: Path) -> None:
+    (folder / "file").touch()
+    result = run("data", "export", "file/there")
+
+    assert (1, "Error: file/there cannot be made: Not a directory.\n") == (result.exit_code, result.output)

@@ -62,3 +62,7 @@ def test_a_command_that_needs_a_running_system_says_so(folder: Path) -> None:
 
     assert done.returncode == 1
     assert "`atoll look` needs a running system; start it with `atoll up`." in done.stderr
+
+
+def test_how_a_command_is_used_is_told_without_a_running_system(folder: Path) -> None:
+    assert told("look", "--help")["arguments"] == ["--help"]

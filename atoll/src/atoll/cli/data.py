@@ -51,7 +51,7 @@ def export(file: Path | None, data: Path, database: str, only: str, folder: Path
             with _bar(name) as progress:
                 return await export_data(source, name, path, progress)
 
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make(folder)
     _move_all(move, "written to", file=file, data=data, database=database, only=only, folder=folder)
 
 
@@ -91,6 +91,13 @@ def url(file: Path | None, data: Path, database: str, service: str) -> None:
     click.echo(_as_others_know_it(address))
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise click.ClickException(f"{folder} cannot be made: {error.strerror}.") from error
+
+
 def _as_others_know_it(address: str) -> str:
     """Without the options that are ours."""
     if address.startswith("sqlite"):
@@ -113,6 +120,8 @@ def _move_all(move: Move, done: str, *, file: Path | None, data: Path, database:
                 rows = asyncio.run(move(name, system.services[name].module, url, path))
                 click.echo(f"{name}: {rows:,} rows {done} {path}")
     except (SystemFileInvalid, DataFolderUnusable, CannotKeepData, DatabaseError, TransferFailed) as error:
+        raise click.ClickException(str(error)) from error
+    except ValueError as error:  # an address that is none
         raise click.ClickException(str(error)) from error
 
 

@@ -46,11 +46,11 @@ class _Since(click.ParamType[datetime]):
 
 def moment(text: str, now: datetime) -> datetime:
     """`10m` is ten minutes before `now`; a date and time is that one, in UTC unless it says otherwise. ValueError."""
-    if found := _AGO.fullmatch(text.strip()):
-        return now - timedelta(seconds=int(found[1]) * _UNITS[found[2]])
     try:
+        if found := _AGO.fullmatch(text.strip()):
+            return now - timedelta(seconds=int(found[1]) * _UNITS[found[2]])
         read = datetime.fromisoformat(text.strip())
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(
             f"{text!r} is no moment: write how long ago, such as 30s, 10m, 2h or 7d, or 2026-05-04T12:00:00Z."
         ) from None

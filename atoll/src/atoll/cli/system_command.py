@@ -21,6 +21,8 @@ from atoll.runner.ports import ports_of
 from atoll.runner.running_system import RunningSystem
 from atoll.runner.system_file import CommandSpec, System, SystemFileInvalid, find_system_file, read_system
 
+_HELP = frozenset(["-h", "--help"])
+
 
 def system_command(name: str) -> click.Command:
     """A command that looks itself up in the system file when it is run.
@@ -52,7 +54,7 @@ def _run(name: str, file: Path | None, folder: DataFolder, arguments: tuple[str,
     if running and brokers.SERVER in running.services:
         system = brokers.with_broker(system, folder)
     spec = _find(name, system)
-    if spec.needs_running and running is None:
+    if spec.needs_running and running is None and not _HELP.intersection(arguments):
         raise click.ClickException(f"`atoll {name}` needs a running system; start it with `atoll up`.")
     ports = ports_of(system, running)
     surroundings = Surroundings(

@@ -20,6 +20,8 @@ from atoll.runner.system_file import System, read_system
 from atoll.runner.system_run import SystemRun
 from atoll.runner.view import LogFormat, View
 
+LAST_PORT = 65535
+
 SERVERS = (database_servers.SERVER, brokers.SERVER)
 """Embedded servers: who is asked for brings along those that it needs."""
 
@@ -55,7 +57,7 @@ def up(options: UpOptions, *, began: float) -> int:
     databases = databases_of(folder, options.database)
     system = with_broker(databases.part_of(scaled(read_system(options.file), options.scale)), folder)
     chosen = _chosen(system, options.only)
-    ports = PortPlan(system.services, options.port_base)
+    ports = _planned_ports(system, options.port_base)
     with folder.locked():
         if taken := ports.taken(chosen):
             raise CannotRun(taken_ports_message(taken))
@@ -78,6 +80,16 @@ async def _run(system: System, surroundings: Surroundings, options: UpOptions, b
     async with SystemRun(system, surroundings) as run:
         with _view(options.log_format, _chosen(system, options.only)) as view:
             return await run.look_after(view, began=began)
+
+
+def _planned_ports(system: System, base: int | None) -> PortPlan:
+    ports = PortPlan(system.services, base)
+    for name in system.services:
+        if (highest := max(ports.of(name).values())) > LAST_PORT:
+            raise CannotRun(
+                f"With --port-base {base}, {name} would have port {highest}, and {LAST_PORT} is the last one."
+            )
+    return ports
 
 
 def _chosen(system: System, only: Collection[str]) -> list[str]:
