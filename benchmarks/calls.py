@@ -121,6 +121,10 @@ async def connection(port: int) -> AsyncIterator[Call]:
         def on_body(self, data: bytes) -> None:
             self.parts.append(data)
 
+        def on_whole(self, status: int, fields: Fields, body: bytes, reusable: bool) -> None:
+            self.status = status
+            self.answer.set_result(body)
+
         def on_end(self, reusable: bool) -> None:
             self.answer.set_result(b"".join(self.parts))
 

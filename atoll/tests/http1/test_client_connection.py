@@ -17,6 +17,8 @@ from atoll.testing.scripted_server import Peer, Script, ScriptedServer, answer_a
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 HEAD = b"HEAD / HTTP/1.1\r\nHost: test\r\n\r\n"
 POST_CHUNKED = b"POST / HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n"
+NOT_PLAIN = "Connection: keep-alive\r\n"
+"""Has an answer come in parts, though it came in one piece."""
 
 Ends = tuple[ScriptedServer, ConnectionPool, ClientConnection]
 
@@ -52,6 +54,21 @@ async def test_an_answer_comes_in_parts_and_the_connection_goes_back() -> None:
         assert receiver.body == b"hello"
         assert receiver.ends == [True]
         assert pool.take() is connection
+
+
+async def test_a_plain_answer_comes_whole_when_its_connection_is_back() -> None:
+    class Taker(RecordingReceiver):
+        def on_whole(self, status: int, fields: Fields, body: bytes, reusable: bool) -> None:
+            self.taken = pool.take()
+            super().on_whole(status, fields, body, reusable)
+
+    async with connected(answer_all) as (_, pool, connection):
+        receiver = Taker()
+        connection.start(GET, receiver)
+        await receiver.over.wait()
+
+        assert receiver.taken is connection
+        assert receiver.ends == [True]
 
 
 async def test_one_request_follows_the_other_on_the_same_connection() -> None:
@@ -194,7 +211,7 @@ async def test_a_receiver_may_abandon_in_the_middle_of_a_callback() -> None:
 
     async def script(peer: Peer) -> None:
         await peer.request()
-        await peer.answer(b"hello")
+        await peer.answer(b"hello", fields=NOT_PLAIN)
         await peer.gone()
 
     async with connected(script) as (server, pool, connection):
@@ -239,10 +256,15 @@ async def test_what_a_receiver_raises_loses_the_connection_and_is_not_swallowed(
         def on_body(self, data: bytes) -> None:
             raise ZeroDivisionError
 
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.answer(b"hello", fields=NOT_PLAIN)
+        await peer.gone()
+
     raised: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, told: raised.append(told.get("exception")))
 
-    async with connected(answer_all) as (_, pool, connection):
+    async with connected(script) as (_, pool, connection):
         receiver = Broken()
         connection.start(GET, receiver)
         await receiver.over.wait()

@@ -153,6 +153,12 @@ class Exchange:
     def on_body(self, data: bytes) -> None:
         raise NotImplementedError
 
+    def on_whole(self, status: int, fields: Fields, body: bytes, reusable: bool) -> None:
+        self.on_head(status, fields)
+        if body:
+            self.on_body(body)
+        self.on_end(reusable)
+
     def on_end(self, reusable: bool) -> None:
         self._ended = self._enough = True
         self._expiries.clear(self)

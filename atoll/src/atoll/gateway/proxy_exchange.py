@@ -20,7 +20,7 @@ from atoll.calls.upstreams import Upstream
 from atoll.gateway.limiting import CountedLimit
 from atoll.gateway.own_answers import health_answer, problem_answer
 from atoll.gateway.paths import below_prefix, canonical
-from atoll.gateway.rewriting import answer_fields
+from atoll.gateway.rewriting import AnotherServiceAnswered, answer_fields
 from atoll.gateway.routes import Route
 from atoll.gateway.rules import Way
 from atoll.gateway.settings import DEFAULT_LIMIT
@@ -376,8 +376,7 @@ class ProxyExchange:
 
     def on_head(self, status: int, fields: Fields) -> None:
         visit = self._visit
-        ours = b"x-request-id: %b\r\n%b%b" % (visit.request_id, visit.limit_fields, visit.cors_fields)
-        lines, length, service = answer_fields(fields, ours)
+        lines, length, service = answer_fields(fields, _our_fields(visit))
         if service is not None and service != self._service.name_in_answers:
             self._another_service_answered(service)
             return
@@ -395,6 +394,28 @@ class ProxyExchange:
         if self._connection is not None:
             self._connection.after_read = self._send_head
         self._allow(self._route.silence_timeout)
+
+    def on_whole(self, status: int, fields: Fields, body: bytes, reusable: bool) -> None:
+        self._connection = None
+        if status < 500 and self._permit is not None:
+            try:
+                lines = b"".join(map(self._service.passed_on.__getitem__, fields))
+            except AnotherServiceAnswered as error:
+                self._another_service_answered(error.name)
+                return
+            visit = self._visit
+            permit, self._permit = self._permit, None
+            self._upstream.answered(permit, self._gateway.monotonic() - self._attempt_began)
+            visit.status = status
+            visit.answer_bytes = len(body)
+            self._finish()
+            self._client.answer(status, _our_fields(visit) + lines, body)
+            return
+        self.on_head(status, fields)
+        if self._answer_head is not None:
+            self._visit.answer_bytes = len(body)
+            self._send_head(body)
+            self.on_end(reusable)
 
     def on_body(self, data: bytes) -> None:
         self._visit.answer_bytes += len(data)

@@ -8,7 +8,7 @@ client's connection alone went when the head was read (`RequestHead`).
 from collections.abc import Callable
 
 from atoll.calls import service_name
-from atoll.http1.messages import Fields
+from atoll.http1.messages import Field, Fields
 from atoll.http1.request_head import RequestFields
 
 _SET_BY_US = frozenset(
@@ -28,6 +28,9 @@ _PERSISTENCE = frozenset((b"close", b"keep-alive", b""))
 
 _NAMES_REMEMBERED = 2048
 """Names of fields; bounded, because anybody can make some up."""
+
+_FIELDS_REMEMBERED = 4096
+"""Fields with their values, of one service."""
 
 
 class _Names:
@@ -68,6 +71,36 @@ def request_fields(fields: RequestFields) -> bytes:
         if beginning:
             lines += (beginning, value, b"\r\n")
     return b"".join(lines)
+
+
+class AnotherServiceAnswered(Exception):
+    """An answer names another service than the one that was asked; `name` is that one's."""
+
+    def __init__(self, name: bytes) -> None:
+        super().__init__(name.decode("latin-1"))
+        self.name = name
+
+
+class PassedOn(dict[Field, bytes]):
+    """How the fields of the answers of `service` go on, each by itself: as a line, or not at all.
+
+    For answers that name no fields in `Connection`. Raises `AnotherServiceAnswered`.
+    """
+
+    def __init__(self, service: bytes) -> None:
+        super().__init__()
+        self._service = service
+
+    def __missing__(self, field: Field) -> bytes:
+        name, value = field
+        beginning = _answer_names.known.get(name) or _answer_names.learn(name)
+        line = beginning + value.rstrip() + b"\r\n" if beginning else b""
+        if name.lower() == _SERVICE and value.strip() != self._service:
+            raise AnotherServiceAnswered(value.strip())
+        if len(self) >= _FIELDS_REMEMBERED:
+            self.clear()
+        self[field] = line
+        return line
 
 
 def answer_fields(fields: Fields, ours: bytes) -> tuple[bytes, int | None, bytes | None]:

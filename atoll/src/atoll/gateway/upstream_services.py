@@ -10,6 +10,7 @@ from atoll.calls.rechecks import Rechecks
 from atoll.calls.upstreams import Upstream, Upstreams
 from atoll.clock import Clock
 from atoll.discovery.directory import Directory
+from atoll.gateway.rewriting import PassedOn
 from atoll.problems import Unavailable
 from atoll.resilience.circuit_breaker import Permit
 from atoll.resilience.retry_budget import RetryBudget
@@ -29,6 +30,8 @@ class UpstreamService:
         self.name = name
         self.name_in_answers = name.encode("ascii")
         """What its answers say in `Atoll-Service`."""
+        self.passed_on = PassedOn(self.name_in_answers)
+        """What of its answers the clients get."""
         self.retries = 0
         """Attempts after the first so far; never goes back."""
         self.retry_budget = RetryBudget(clock=clock)

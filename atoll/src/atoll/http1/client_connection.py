@@ -15,14 +15,15 @@ from typing import Protocol, cast
 from atoll.http1.answer_parser import AnswerLimits, AnswerParser, AnswerReceiver
 from atoll.http1.errors import ConnectionEnded, ConnectionFault
 from atoll.http1.messages import Fields
+from atoll.http1.plain_answer import plain_answer
 
 
 class Receiver(AnswerReceiver, Protocol):
-    """Takes what happens to one request. Exactly one of `on_end` and `on_lost` comes, as the last call.
+    """Takes what happens to one request. Exactly one of `on_whole`, `on_end` and `on_lost` comes, as the last call.
 
     Unless the request is abandoned: then nothing comes any more. Calls may come while `start` or `send` runs
-    (`pause_sending` only), and may themselves call `pause_reading`, `send`, `abandon`, and in `on_end` and
-    `on_lost` take a connection and start the next request. What a callback raises loses the connection, and
+    (`pause_sending` only), and may themselves call `pause_reading`, `send`, `abandon`, and in the last one
+    take a connection and start the next request. What a callback raises loses the connection, and
     goes to the event loop's exception handler.
     """
 
@@ -31,6 +32,9 @@ class Receiver(AnswerReceiver, Protocol):
 
     def on_body(self, data: bytes) -> None:
         """More of the body, its transfer coding taken off; never empty. Trailers are dropped."""
+
+    def on_whole(self, status: int, fields: Fields, body: bytes, reusable: bool) -> None:
+        """All of an answer, in place of `on_head`, `on_body` and `on_end`: most come so, and cost less."""
 
     def on_end(self, reusable: bool) -> None:
         """The answer is whole. `reusable`: the connection is back in its pool; else it closes.
@@ -83,11 +87,14 @@ class ClientConnection(asyncio.Protocol):
 
     __slots__ = (
         "_closing",
+        "_limits",
+        "_nothing_came",
         "_owner",
         "_parser",
         "_reading_paused",
         "_receiver",
         "_request_sent",
+        "_to_head",
         "_transport",
         "_watch",
         "_writing_paused",
@@ -100,7 +107,11 @@ class ClientConnection(asyncio.Protocol):
 
     def __init__(self, owner: ConnectionOwner, limits: AnswerLimits) -> None:
         self._owner = owner
+        self._limits = limits
         self._parser = AnswerParser(limits)
+        self._to_head = False
+        self._nothing_came = False
+        """Whether no byte has come of the answer to the request under way."""
         self._receiver: Receiver | None = None
         self._transport: asyncio.Transport
         self._closing = False
@@ -145,7 +156,8 @@ class ClientConnection(asyncio.Protocol):
             raise RuntimeError(f"{self!r} takes no request now.")
         self._receiver = receiver
         self._request_sent = not more
-        self._parser.expect(receiver, to_head=to_head)
+        self._to_head = to_head
+        self._nothing_came = True
         self._transport.write(data)
 
     def send(self, receiver: Receiver, data: bytes) -> None:
@@ -187,9 +199,16 @@ class ClientConnection(asyncio.Protocol):
         self._owner.connection_opened(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._receiver is None:
+        receiver = self._receiver
+        if receiver is None:
             self._close()  # nobody asked
             return
+        if self._nothing_came:
+            answer = None if self._to_head else plain_answer(data, self._limits)
+            if answer is not None:
+                receiver.on_whole(*answer, self._let_go())
+                return
+            self._expect(receiver)
         parser = self._parser
         try:
             parser.feed(data)
@@ -210,6 +229,8 @@ class ClientConnection(asyncio.Protocol):
         if self._receiver is None:
             self._close()
             return
+        if self._nothing_came:
+            self._expect(self._receiver)
         try:
             self._parser.feed_eof()
         except ConnectionFault as fault:
@@ -234,18 +255,27 @@ class ClientConnection(asyncio.Protocol):
         if self._receiver is not None:
             self._receiver.resume_sending()
 
+    def _expect(self, receiver: Receiver) -> None:
+        """An answer begins that takes the parser to read."""
+        self._nothing_came = False
+        self._parser.expect(receiver, to_head=self._to_head)
+
     def _end(self) -> None:
         receiver = self._receiver
         if receiver is None:
             return  # abandoned inside a callback
+        receiver.on_end(self._let_go(self._parser.reusable))
+
+    def _let_go(self, reusable: bool = True) -> bool:
+        """The answer has ended: go back to the pool, or close if that cannot be. Returns which of the two."""
         self._receiver = self.after_read = None
-        reusable = self._request_sent and self._parser.reusable and not self._transport.get_write_buffer_size()
-        if reusable:
-            self._read_on()
-            self._owner.connection_idle(self)
-        else:
+        if not (reusable and self._request_sent) or self._transport.get_write_buffer_size():
             self._close()
-        receiver.on_end(reusable)
+            return False
+        if self._reading_paused:
+            self._read_on()
+        self._owner.connection_idle(self)
+        return True
 
     def _read_on(self) -> None:
         if self._reading_paused:

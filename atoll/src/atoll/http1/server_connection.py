@@ -230,8 +230,7 @@ class ServerConnection(asyncio.Protocol):
         if self._answer_stage == _UNANSWERED and self._stage != _CLOSED:
             head = self._answer_head(status, fields, len(body))
             self._transport.write(head if self._answer_framing == _BODILESS else head + body)
-            self._answer_stage = _ANSWERING
-            self.finish_answer()
+            self._turn_to_next()
 
     def start_answer(self, status: int, fields: bytes, length: int | None, first: bytes = b"") -> None:
         """Send an answer's head; `length` is that of its body, None when nobody knows it.
@@ -256,6 +255,9 @@ class ServerConnection(asyncio.Protocol):
             return
         if self._answer_framing == _CHUNKED:
             self._transport.write(LAST_CHUNK)
+        self._turn_to_next()
+
+    def _turn_to_next(self) -> None:
         self._answer_stage = _ANSWERED
         self._exchange = None
         if self._stage == _NOTHING:
@@ -471,44 +473,46 @@ class ServerConnection(asyncio.Protocol):
 
     def _answer_head(self, status: int, fields: bytes, length: int | None) -> bytes:
         head = self._head
-        self._will_close = self._must_close()
-        lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, fields]
+        framing = b""
+        self._will_close = (
+            self._is_last
+            or head is None
+            or not head.keep_alive
+            or self._keeper.draining
+            or (self._stage == _BODY and self._rest_is_in_doubt())
+        )
         if status in _BODILESS_STATUSES or (head is not None and head.method == b"HEAD"):
             self._answer_framing = _BODILESS
             if length is not None and status != HTTPStatus.NO_CONTENT:
-                lines.append(b"content-length: %d\r\n" % length)
+                framing = b"content-length: %d\r\n" % length
         elif length is not None:
             self._answer_framing = _SIZED
-            lines.append(b"content-length: %d\r\n" % length)
+            framing = b"content-length: %d\r\n" % length
         elif head is None or head.minor_version == 1:
             self._answer_framing = _CHUNKED
-            lines.append(b"transfer-encoding: chunked\r\n")
+            framing = b"transfer-encoding: chunked\r\n"
         else:
             self._answer_framing = _UNTIL_CLOSE
             self._will_close = True
         if self._will_close:
-            lines.append(b"connection: close\r\n")
+            framing += b"connection: close\r\n"
         elif head is not None and head.minor_version == 0:
-            lines.append(b"connection: keep-alive\r\n")
-        lines.append(b"\r\n")
-        return b"".join(lines)
+            framing += b"connection: keep-alive\r\n"
+        return b"%b%b%b\r\n" % (_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, fields, framing)
 
-    def _must_close(self) -> bool:
-        """Whether the connection cannot be used after the answer that begins now."""
-        if self._head is None or not self._head.keep_alive or self._keeper.draining or self._is_last:
-            return True
-        return self._stage == _BODY and (
-            self._owes_continue or self._chunks is not None or self._remaining > _MAY_BE_DROPPED
-        )
+    def _rest_is_in_doubt(self) -> bool:
+        """Whether the request in hand has more of a body to come than can be waited for after its answer."""
+        return self._owes_continue or self._chunks is not None or self._remaining > _MAY_BE_DROPPED
 
     def _end_exchange(self) -> None:
         if not self._will_close:
             self._stage = _HEAD
             self._answer_stage = _UNANSWERED
             self._head = None
-            self.body_limit = self._keeper.limits.body
-            limits = self._keeper.limits
-            self._due_in(limits.drain_grace if self._keeper.draining else limits.idle_timeout)
+            keeper = self._keeper
+            limits = keeper.limits
+            self.body_limit = limits.body
+            self._deadline = self._loop.time() + (limits.drain_grace if keeper.draining else limits.idle_timeout)
             if self._held:
                 self._go_on()
         elif self._head is not None and not self._head.keep_alive:

@@ -47,6 +47,12 @@ class RecordingReceiver:
         self.parts.append(data)
         self.changed.set()
 
+    def on_whole(self, status: int, fields: Fields, body: bytes, reusable: bool) -> None:
+        self.on_head(status, fields)
+        if body:
+            self.on_body(body)
+        self.on_end(reusable)
+
     def on_end(self, reusable: bool) -> None:
         self.ends.append(reusable)
         self.over.set()
