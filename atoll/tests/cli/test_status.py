@@ -1,13 +1,15 @@
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 
 from atoll.runner.calls_status import CallsStatus
-from atoll.runner.status import ServiceStatus
+from atoll.runner.running_system import RunningService, RunningSystem
+from atoll.runner.status import ServiceStatus, status_of
 from atoll.testing.system import SystemUnderTest, starting_system
 
 Run = Callable[..., Result]
@@ -63,6 +65,24 @@ async def test_a_service_that_misses_something_is_not_ready(run: Run, folder: Pa
     assert result.exit_code == 1
     assert "not ready" in result.output
     assert "database ✗ no answer" in result.output
+
+
+@pytest.mark.parametrize(
+    "body", [{"memory": 12}, {"uptime": "a while"}, {"checks": ["database"]}, {"checks": {"database": "ok"}}]
+)
+async def test_a_foreign_program_may_say_how_it_is_in_its_own_way(body: dict[str, object]) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.0 200 OK\r\n\r\n" + json.dumps(body).encode())
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        foreign = RunningService("up", 1, {"port": 1}, url, url, 0, None)
+        running = RunningSystem("small", "", 1, datetime(2030, 1, 1, tzinfo=UTC), {"foreign": foreign})
+        [told] = await status_of(running)
+
+    assert (True, None, None, {}) == (told.ready, told.uptime, told.memory, told.checks)
 
 
 def test_one_that_does_not_answer_says_so() -> None:

@@ -1,13 +1,15 @@
 """How each service of a running system is, as it tells itself."""
 
 import asyncio
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
 from atoll.runner.calls_status import CallsStatus, calls_in
 from atoll.runner.probe import Answer, ask
 from atoll.runner.running_system import RunningService, RunningSystem
+
+T = TypeVar("T")
 
 PATIENCE = 3.0
 """Seconds for one answer; a service bounds its own checks by 2 s."""
@@ -34,6 +36,24 @@ class ServiceStatus(msgspec.Struct, frozen=True, rename="camel"):
     calls: list[CallsStatus] = []
 
 
+class _Memory(msgspec.Struct):
+    rss: int | None = None
+
+
+class _Health(msgspec.Struct):
+    uptime: float | None = None
+    memory: _Memory = msgspec.field(default_factory=_Memory)
+
+
+class _Check(msgspec.Struct):
+    status: str = ""
+    detail: str = "down"
+
+
+class _Readiness(msgspec.Struct):
+    checks: dict[str, _Check] = {}
+
+
 async def status_of(running: RunningSystem) -> list[ServiceStatus]:
     """Ask every service at once; takes as long as the slowest, 3 s at worst."""
     return await asyncio.gather(*(_status(name, service) for name, service in running.services.items()))
@@ -41,6 +61,7 @@ async def status_of(running: RunningSystem) -> list[ServiceStatus]:
 
 async def _status(name: str, service: RunningService) -> ServiceStatus:
     health, readiness, metrics = await _asked(service.operations_url)
+    told = _as(_Health, health)
     return ServiceStatus(
         name=name,
         state=service.state,
@@ -50,9 +71,12 @@ async def _status(name: str, service: RunningService) -> ServiceStatus:
         restarts=service.restarts,
         healthy=health.is_good,
         ready=readiness.is_good,
-        uptime=health.body.get("uptime"),
-        memory=health.body.get("memory", {}).get("rss"),
-        checks=_checks(readiness.body),
+        uptime=told.uptime,
+        memory=told.memory.rss,
+        checks={
+            name: "up" if check.status == "up" else check.detail
+            for name, check in _as(_Readiness, readiness).checks.items()
+        },
         calls=calls_in(metrics.text),
     )
 
@@ -66,8 +90,9 @@ async def _asked(url: str) -> tuple[Answer, Answer, Answer]:
     )
 
 
-def _checks(readiness: dict[str, Any]) -> dict[str, str]:
-    return {
-        name: "up" if check.get("status") == "up" else check.get("detail", "down")
-        for name, check in readiness.get("checks", {}).items()
-    }
+def _as(what: type[T], answer: Answer) -> T:
+    """What a service says; nothing of it when a foreign program says it in a way of its own."""
+    try:
+        return msgspec.convert(answer.body, what)
+    except msgspec.ValidationError:
+        return what()
