@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from atoll.gateway.overload import HIGHEST_PRESSURE, LOOK_EVERY, LOOKS, Overload, Priority
+from atoll.gateway.overload import HIGHEST_PRESSURE, LONG_ENOUGH, LONGEST_REST, LOOK_EVERY, Overload, Priority
 from atoll.gateway.settings import RouteSettings
 from atoll.testing.eventually import eventually
 from atoll.testing.raw_http import connected
@@ -41,17 +41,29 @@ def refused_of(overload: Overload, priority: Priority, times: int = 2000) -> flo
 
 def test_one_long_turn_of_the_loop_is_no_overload() -> None:
     overload = Overload(0.1)
-    for delay in (5.0, 0.0, 0.2, 0.2, 0.2, 0.09, 0.2, 0.2, 0.2):
+    for delay in (5.0, 0.0, 0.11, 0.11, 0.09, 0.11, 0.11):
         overload.note(delay)
 
     assert overload.pressure == 0.0
 
 
+@pytest.mark.parametrize("delay", [0.11, 0.3, 2.0])
+def test_it_is_time_that_counts_and_not_how_many_turns_the_loop_took_meanwhile(delay: float) -> None:
+    overload = Overload(0.1)
+    overload.note(delay)
+    passed = 0.0
+    while passed < LONG_ENOUGH + 1.6:
+        overload.note(delay)
+        passed += LOOK_EVERY + delay
+
+    assert overload.pressure == HIGHEST_PRESSURE
+
+
 def test_the_longer_it_lasts_the_more_is_refused_in_the_order_of_priorities() -> None:
     overload = Overload(0.1, random.Random(1))  # noqa: S311 - the same each time
     shares = []
-    for _ in range(LOOKS - 1 + 35):
-        overload.note(0.3)
+    for _ in range(30):
+        overload.note(0.11)
         shares.append(tuple(refused_of(overload, each) for each in Priority))
 
     assert overload.pressure == HIGHEST_PRESSURE
@@ -81,6 +93,59 @@ async def test_a_loop_that_is_blocked_again_and_again_is_noticed() -> None:
         assert overload.delay > 0.0
 
 
+async def test_a_turn_that_takes_too_long_refuses_the_rest_of_itself_at_once() -> None:
+    async with Overload(0.05) as overload:
+        before = time.monotonic() > overload.late_at
+        time.sleep(LOOK_EVERY + 0.06)  # noqa: ASYNC251 - a turn with very much to do
+        in_time = time.monotonic() > overload.late_at
+        low = overload.refuses(Priority.LOW)
+        time.sleep(0.05)  # noqa: ASYNC251 - and it goes on
+        both = overload.refuses(Priority.LOW), overload.refuses(Priority.NORMAL)
+        await eventually(lambda: time.monotonic() <= overload.late_at)  # the turn is over
+
+        assert (before, in_time, low, both) == (False, True, True, (True, True))
+        assert overload.pressure == 0.0
+
+
+async def test_who_is_refused_rests_while_others_are_served_and_all_is_well_again_afterwards(
+    open_door: OpenDoor, instances: Instances
+) -> None:
+    async with ScriptedServer(answer_all) as things:
+        door = await open_door(instances(things=things.port), routes=ROUTES)
+        overload = door.server.application.overload
+        note, overload.note = overload.note, lambda _: None
+        while overload.pressure < Priority.HIGH:
+            note(0.2)
+        async with connected(door.port) as browsing:
+            refused = await browsing.request(request("/api/browse"))
+            seen = len(things.requests)
+            await browsing.send(request("/api/browse"))
+            order = await door.ask(request("/api/order"))
+            while overload.pressure:
+                note(0.0)
+            served = await browsing.answer()  # what waited, without another word of the client
+
+    assert [each.status for each in (refused, order, served)] == [503, 200, 200]
+    assert [each.target for each in things.requests[seen:]] == ["/order", "/browse"]
+    assert overload.refused == 1
+
+
+async def test_a_connection_of_a_trusted_proxy_never_rests(open_door: OpenDoor, instances: Instances) -> None:
+    async with ScriptedServer(answer_all) as things:
+        door = await open_door(instances(things=things.port), routes=ROUTES, trusted_proxies=("127.0.0.0/8",))
+        overload = door.server.application.overload
+        overload.note = lambda _: None
+        overload.pressure = HIGHEST_PRESSURE
+        async with connected(door.port) as proxy:
+            raw = request("/api/browse").replace(b"\r\n\r\n", b"\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n")
+            began = asyncio.get_running_loop().time()
+            statuses = [(await proxy.request(raw)).status for _ in range(10)]
+            seconds = asyncio.get_running_loop().time() - began
+
+    assert statuses == [503] * 10
+    assert seconds < LONGEST_REST
+
+
 async def test_refusals_say_when_to_come_back_and_cost_no_limit(open_door: OpenDoor, instances: Instances) -> None:
     async with ScriptedServer(answer_all) as things:
         door = await open_door(instances(things=things.port), routes=ROUTES)
@@ -92,7 +157,7 @@ async def test_refusals_say_when_to_come_back_and_cost_no_limit(open_door: OpenD
 
     assert [each.status for each in answers] == [503, 200, 200, 200]
     assert answers[0].json()["detail"] == "There is too much to do at the moment."
-    assert answers[0].fields["retry-after"] == "1"
+    assert answers[0].fields["retry-after"] == "2"
     assert "ratelimit" not in answers[0].fields
     assert "gateway_overload_pressure 1.0" in told
     assert "gateway_overload_refusals_total 1.0" in told

@@ -5,11 +5,13 @@ import contextlib
 import socket
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 from atoll.gateway.settings import RouteSettings
 from atoll.http1.server_limits import ServerLimits
+from atoll.testing.eventually import eventually
 from atoll.testing.gateways import OpenGateway, open_gateway
 from atoll.testing.raw_http import connected
 from atoll.testing.scripted_server import Peer, ScriptedServer
@@ -148,6 +150,35 @@ async def test_slow_clients_are_ended_on_time_while_others_are_served() -> None:
 
     assert seconds < 10
     assert len(waited) > 3
+
+
+async def test_clients_that_do_not_read_hold_half_of_a_services_connections_at_most() -> None:
+    async with (
+        ScriptedServer(things) as service,
+        open_gateway({"things": service.port}, ROUTES, max_connections_per_instance=4) as door,
+        contextlib.AsyncExitStack() as stack,
+    ):
+        readers = []
+        for number in range(1, 7):
+            readers.append(await stack.enter_async_context(connected(door.port)))
+            readers[-1].pause()
+            await readers[-1].send(BIG)
+            await until_held(door, min(number, 2))
+        async with connected(door.port) as other:
+            answers = [(await other.request(SMALL)).body for _ in range(3)]
+        for reader in readers[-2:]:
+            reader.resume()
+        whole = [len((await reader.answer()).body) for reader in readers[-2:]]
+
+    assert answers == [b"small"] * 3
+    assert whole == [BIG_SIZE] * 2  # who came last was not cut
+
+
+async def until_held(door: OpenGateway, count: int) -> None:
+    """Return when so many connections to the service are in use, by answers that nobody reads."""
+    application: Any = door.server.application
+    (upstream,) = application.rules._services["things"].upstreams.current()
+    await eventually(lambda: upstream.pool.in_use == count)
 
 
 @pytest.mark.faults

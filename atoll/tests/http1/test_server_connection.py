@@ -594,6 +594,29 @@ async def test_a_slow_reader_is_waited_for_with_bounded_memory_and_then_cut() ->
         assert written < 20 * 1024 * 1024
 
 
+@pytest.mark.parametrize(("rate", "cut"), [(10**9, True), (1, False)])
+async def test_who_reads_now_and_then_has_more_time_only_for_what_was_taken(rate: int, cut: bool) -> None:
+    silent = Silent()
+    limits = ServerLimits(write_timeout=0.4, write_rate=rate)
+    async with serving(silent, limits) as (_, port), connected(port) as client:
+        client.pause()
+        await client.send(GET)
+        await silent.until(lambda: bool(silent.connections))
+        connection, taken = silent.connections[0], silent.taken[0]
+        connection.start_answer(200, TEXT, None)
+        for rounds in range(1, 5):
+            while len(taken.pauses) < 2 * rounds - 1 and not taken.abandoned:
+                connection.write(b"x" * 65536)
+            await asyncio.sleep(0.15)  # in which nothing is read
+            client.resume()
+            reading = asyncio.create_task(client.read(1024 * 1024 * 1024))
+            await silent.until(lambda rounds=rounds: taken.abandoned or len(taken.pauses) == 2 * rounds)  # type: ignore[misc]  # mypy and defaults
+            reading.cancel()
+            client.pause()
+
+        assert taken.abandoned == cut
+
+
 async def test_writing_goes_on_when_the_reader_does() -> None:
     silent = Silent()
     async with serving(silent) as (_, port), connected(port) as client:
@@ -610,6 +633,49 @@ async def test_writing_goes_on_when_the_reader_does() -> None:
         connection.finish_answer()
 
         assert (await reading).body.strip(b"x") == b""
+
+
+def resting_at_first(head: RequestHead, connection: ServerConnection) -> bool:
+    """The first request of a connection is answered, and its connection put to rest."""
+    if head.target == b"/first":
+        connection.rest()
+        connection.answer(200, TEXT, b"")
+        return True
+    return False
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_connection_at_rest_is_answered_nothing_more_until_it_is_woken(echo: Echo, together: bool) -> None:
+    echo.on_begin = resting_at_first
+    first = b"GET /first HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with serving(echo) as (_, port), connected(port) as client, connected(port) as other:
+        await client.send(first + GET if together else first)
+        await client.answer()
+        if not together:
+            await client.send(GET)
+        for _ in range(5):
+            await other.request(GET)
+        taken_meanwhile = [each.target for each in echo.taken]
+        echo.connections[0].wake()
+        answer = await client.answer()
+        echo.connections[0].wake()  # again, for nothing
+        again = await client.request(GET)
+
+    assert taken_meanwhile == [b"/first"] + [b"/a?b"] * 5
+    assert answer.body == again.body == b"GET /a?b "
+
+
+async def test_what_waits_at_a_connection_at_rest_is_answered_before_the_server_stops(echo: Echo) -> None:
+    echo.on_begin = resting_at_first
+    async with serving(echo) as (server, port), connected(port) as client:
+        await client.request(b"GET /first HTTP/1.1\r\nHost: x\r\n\r\n")
+        await client.send(GET)
+        await server.stop_accepting()
+        draining = asyncio.create_task(server.drain(10))
+        answer = await client.answer()
+        await draining
+
+    assert (answer.status, answer.fields["connection"]) == (200, "close")
 
 
 async def test_an_answer_that_breaks_off_cannot_be_taken_for_whole() -> None:

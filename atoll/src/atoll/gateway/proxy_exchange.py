@@ -11,6 +11,7 @@ go on is a `Problem`, and is answered in one place, `refuse`.
 import asyncio
 import math
 from collections.abc import Coroutine
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from atoll.calls.retry import DEFAULT_RETRY
@@ -18,6 +19,7 @@ from atoll.calls.retry import HEADER as CALLER_RETRIES
 from atoll.calls.timeouts import HEADER as REMAINING
 from atoll.calls.upstreams import Upstream
 from atoll.gateway.limiting import CountedLimit
+from atoll.gateway.overload import FEW, LONGEST_REST, Overload
 from atoll.gateway.own_answers import health_answer, problem_answer
 from atoll.gateway.paths import below_prefix, canonical
 from atoll.gateway.rewriting import AnotherServiceAnswered, answer_fields
@@ -74,6 +76,12 @@ _REQUEST_HEAD = (
     + b": %d\r\n%b%b\r\n"
 )
 
+_TOO_MUCH_TO_DO = [
+    Unavailable("There is too much to do at the moment.", retry_after=seconds)
+    for seconds in range(1, math.ceil(LONGEST_REST) + 2)
+]
+"""By the whole seconds of rest; made beforehand, because refusing should be cheap."""
+
 log = get_logger()
 
 
@@ -90,6 +98,7 @@ class ProxyExchange:
         "_connection",
         "_gateway",
         "_gathering",
+        "_holding",
         "_kept_body",
         "_kept_size",
         "_limit",
@@ -126,6 +135,7 @@ class ProxyExchange:
         self._kept_size = 0
         self._gathering = False
         self._sending = False
+        self._holding = False
         self._tried: tuple[Upstream, ...] = ()
         self._permit: Permit | None = None
         self._attempt_began = 0.0
@@ -151,7 +161,8 @@ class ProxyExchange:
             self._answer_health()
             return
         gateway = self._gateway
-        if gateway.books.in_hand > gateway.max_in_flight:
+        in_hand = gateway.books.in_hand
+        if in_hand > gateway.max_in_flight:
             self.refuse(Unavailable("There are too many requests in hand."))
             return
         way = gateway.rules.known.get((head.method, path)) or self._find_way(path)
@@ -166,8 +177,8 @@ class ProxyExchange:
         if self._route.cors is not None:
             visit.cors_fields = self._route.cors.fields(visit.caller.origin)
         overload = gateway.overload
-        if overload.pressure and overload.refuses(self._route.priority):
-            self.refuse(Unavailable("There is too much to do at the moment."))
+        if (overload.pressure or (in_hand > FEW and monotonic() > overload.late_at)) and self._is_refused(overload):
+            self.refuse(_TOO_MUCH_TO_DO[int(overload.rest)])
             return
         if head.has_body:
             self._client.limit_body(self._route.body_limit)
@@ -175,6 +186,11 @@ class ProxyExchange:
             self._identify()
         else:
             self._authorize(None)
+
+    def _is_refused(self, overload: Overload) -> bool:
+        """Whether there is no time for the request. A connection on which a proxy of ours brings others never rests."""
+        alone = self._visit.caller.address == self._client.peer
+        return overload.refuses(self._route.priority, self._client if alone else None)
 
     def _find_way(self, path: bytes) -> Way | None:
         """The way for a path that was not asked for before; None for a browser that asks what a page may do there."""
@@ -347,10 +363,22 @@ class ProxyExchange:
     def pause_answer(self) -> None:
         if self._connection is not None:
             self._connection.pause_reading(self)
+            self._holding = True
+            self._service.hold(self)
 
     def resume_answer(self) -> None:
+        self._hold_no_more()
         if self._connection is not None:
             self._connection.resume_reading(self)
+
+    def cut_slow_reader(self) -> None:
+        self._warn("slow reader cut", f"too many wait for answers of the {self._route.service} service")
+        self._client.abort()
+
+    def _hold_no_more(self) -> None:
+        if self._holding:
+            self._holding = False
+            self._service.let_go(self)
 
     def drain(self) -> None:
         """End an endless answer where it is, whole: its client knows how to come back."""
@@ -686,6 +714,7 @@ class ProxyExchange:
         if not self.finished:
             self.finished = True
             self._give_sender_back()
+            self._hold_no_more()
             self._let_go()
             self._gateway.finished(self._visit)
 

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import NoReturn, Protocol, Self
 
 from atoll.calls.rechecks import Rechecks
 from atoll.calls.upstreams import Upstream, Upstreams
@@ -16,6 +16,13 @@ from atoll.resilience.circuit_breaker import Permit
 from atoll.resilience.retry_budget import RetryBudget
 
 CONNECT_TIMEOUT = 1.0
+
+
+class SlowReader(Protocol):
+    """An answer whose client reads more slowly than it comes."""
+
+    def cut_slow_reader(self) -> None:
+        """End it, and give its connection back."""
 
 
 class UpstreamService:
@@ -36,6 +43,8 @@ class UpstreamService:
         """Attempts after the first so far; never goes back."""
         self.retry_budget = RetryBudget(clock=clock)
         self._senders = 0
+        self._slow_readers: dict[SlowReader, None] = {}
+        """Who holds a connection because of a client that does not read, the first first."""
         self.upstreams = Upstreams(
             name,
             directory,
@@ -66,7 +75,7 @@ class UpstreamService:
 
     def take_sender(self) -> bool:
         """Whether one more request may be sent whose body is still coming: they get half of all connections at most."""
-        most = sum(each.pool.max_connections for each in self.upstreams.current())
+        most = self._most_connections()
         if most and 2 * self._senders >= most:
             return False
         self._senders += 1
@@ -75,6 +84,22 @@ class UpstreamService:
     def give_sender_back(self) -> None:
         """The body of a request for which `take_sender` said yes is whole, or will never be."""
         self._senders -= 1
+
+    def hold(self, reader: SlowReader) -> None:
+        """A connection is held by an answer that its client does not read. They get half of all connections at most:
+        the one that has been held for longest is cut for one more."""
+        self._slow_readers[reader] = None
+        if 2 * len(self._slow_readers) > max(2, self._most_connections()):
+            first = next(iter(self._slow_readers))
+            del self._slow_readers[first]
+            first.cut_slow_reader()
+
+    def let_go(self, reader: SlowReader) -> None:
+        """It is held no more."""
+        self._slow_readers.pop(reader, None)
+
+    def _most_connections(self) -> int:
+        return sum(each.pool.max_connections for each in self.upstreams.current())
 
     async def check(self) -> None:
         """Return when the service could be asked, raise `Unavailable` when not. For readiness."""

@@ -135,10 +135,13 @@ class ServerConnection(asyncio.Protocol):
         "_reading_paused",
         "_received",
         "_remaining",
+        "_resting",
         "_stage",
         "_transport",
+        "_unread",
         "_will_close",
         "_write_deadline",
+        "_write_seconds_left",
         "body_limit",
         "peer",
     )
@@ -160,6 +163,7 @@ class ServerConnection(asyncio.Protocol):
         self._stage = _HEAD
         self._advancing = False
         self._reading_paused = False
+        self._resting = False
 
         self._chunks: ChunkedBody | None = None
         self._remaining = 0
@@ -175,6 +179,8 @@ class ServerConnection(asyncio.Protocol):
 
         self._deadline = math.inf
         self._write_deadline = math.inf
+        self._write_seconds_left = keeper.limits.write_timeout
+        self._unread = 0
         self.peer = ""
         self.body_limit = keeper.limits.body
 
@@ -247,6 +253,7 @@ class ServerConnection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Send more of the answer's body; nothing is sent for an answer that has none."""
         if self._answer_stage == _ANSWERING and self._answer_framing != _BODILESS:
+            self._unread += len(data)
             self._transport.write(chunk(data) if self._answer_framing == _CHUNKED else data)
 
     def finish_answer(self) -> None:
@@ -270,6 +277,17 @@ class ServerConnection(asyncio.Protocol):
     def close_after_answer(self) -> None:
         """Make the answer to the request in hand the last one: what else its client has sent is in doubt as well."""
         self._is_last = True
+
+    def rest(self) -> None:
+        """Take no further request before `wake`: what the client sends stays in the kernel."""
+        self._resting = True
+        self._pause_reading()
+
+    def wake(self) -> None:
+        """Take requests again."""
+        if self._resting and self._stage < _DROPPED and not self._transport.is_closing():
+            self._resting = False
+            self._go_on()
 
     def cut_answer(self) -> None:
         """The answer will never be whole: close, so that no client takes it for whole."""
@@ -298,6 +316,7 @@ class ServerConnection(asyncio.Protocol):
 
     def drain(self) -> None:
         """The keeper has begun to drain: wait only shortly for another request, and tell the one in hand."""
+        self.wake()
         if self.idle:
             self._due_in(self._keeper.limits.drain_grace)
         elif self._exchange is not None:
@@ -332,16 +351,25 @@ class ServerConnection(asyncio.Protocol):
             exchange.abandoned(None)
 
     def pause_writing(self) -> None:
-        self._write_deadline = self._loop.time() + self._keeper.limits.write_timeout
+        self._unread = self._transport.get_write_buffer_size()
+        self._write_deadline = self._loop.time() + self._write_seconds_left
         if self._exchange is not None:
             self._exchange.pause_answer()
 
     def resume_writing(self) -> None:
-        self._write_deadline = math.inf
+        self._earn_time_to_read()
         if self._exchange is not None:
             self._exchange.resume_answer()
         elif self._stage == _HEAD and self._held:
             self._go_on()
+
+    def _earn_time_to_read(self) -> None:
+        """The client has taken much of what waited for it, and has the more time for the rest."""
+        limits = self._keeper.limits
+        taken = self._unread - self._transport.get_write_buffer_size()
+        left = self._write_deadline - self._loop.time() + taken / limits.write_rate
+        self._write_seconds_left = min(limits.write_timeout, left)
+        self._write_deadline = math.inf
 
     # Reading, one rung for each part of a request.
 
@@ -372,12 +400,15 @@ class ServerConnection(asyncio.Protocol):
         self._held = data
         if not data and not self._reading_paused:
             return
-        too_much = len(data) > self._keeper.limits.held
-        if too_much and not self._reading_paused:
+        if self._resting or len(data) > self._keeper.limits.held:
+            self._pause_reading()
+        else:
+            self._resume_reading()
+
+    def _pause_reading(self) -> None:
+        if not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
-        elif self._reading_paused and not too_much:
-            self._resume_reading()
 
     def _resume_reading(self) -> None:
         if self._reading_paused:
@@ -385,7 +416,7 @@ class ServerConnection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _take_head(self, data: bytes, seen: int) -> bytes:
-        if self._write_deadline != math.inf:  # answers pile up: take no more requests meanwhile
+        if self._resting or self._write_deadline != math.inf:  # answers pile up: take no more requests meanwhile
             self._deadline = math.inf
             return data
         if data[0] == _CARRIAGE_RETURN:

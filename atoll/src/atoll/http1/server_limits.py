@@ -10,7 +10,9 @@ class ServerLimits:
     """Sizes in bytes, times in seconds; whatever passes one of them is refused or ended.
 
     The times of heads and bodies are in the manner of Apache's mod_reqtimeout: a body has `body_timeout`,
-    and a second more for each `body_rate` bytes that have come.
+    and a second more for each `body_rate` bytes that have come. Those of answers are in the manner of Kestrel's
+    MinResponseDataRate (240 bytes a second after 5 s of grace, which is meant for less than a gateway): a client that
+    reads more slowly than we write has `write_timeout`, and a second more for each `write_rate` bytes that it took.
     """
 
     head: HeadLimits = field(default_factory=HeadLimits)
@@ -24,8 +26,9 @@ class ServerLimits:
     """Without any request; longer than the 60 s for which our own clients keep a connection."""
     drain_grace: float = 1.0
     """The same while the server drains: for a request that is on its way."""
-    write_timeout: float = 30.0
-    """Without the client taking what waits for it."""
+    write_timeout: float = 20.0
+    """For the client to take what waits for it, beyond what a socket's buffers hold."""
+    write_rate: int = 4096
     linger: float = 2.0
     """How long bytes are read and dropped after a refusal, so that the client can read why (RFC 9112, 9.6)."""
     held: int = 64 * 1024
