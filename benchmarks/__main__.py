@@ -7,7 +7,17 @@ from datetime import UTC, datetime
 
 from benchmarks.measuring import Skipped, say
 
-BENCHMARKS = ("typed_endpoint", "storage", "calls", "gateway", "gateway_overload", "events", "confirmations", "orders")
+BENCHMARKS = (
+    "typed_endpoint",
+    "storage",
+    "calls",
+    "gateway",
+    "gateway_overload",
+    "gateway_slow_clients",
+    "events",
+    "confirmations",
+    "orders",
+)
 
 
 def main(names: list[str]) -> int:

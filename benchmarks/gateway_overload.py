@@ -1,107 +1,242 @@
-"""The gateway with too much to do: how much it still does, how quickly what matters most is answered, and how soon all
-is well again.
+"""The gateway with too much to do: what it still does, how quickly, what a refusal costs, and how soon all is well.
 
-Ever more clients ask at once, each as soon as it is answered, for what matters least (a route of low priority); a few
-ask all the while for what matters most. From some number of clients on the gateway is behind, and refuses. The gateway
-has one processor for itself; load and upstreams share the other.
+An open loop asks 0.5, 1, 2, 4 and 10 times what the gateway can do, by its own measure, and then 0.5 times again: for
+browsing (a route of low priority), for products (normal), for orders with a token (high), and for the gateway's health.
+
+The load must not be what gives way first, so the gateway has a quarter of one processor: it runs there with less
+weight (`nice`) beside a program that only takes time. Load and upstreams have the other processor.
 """
 
-import re
+import contextlib
+import statistics
+import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.request
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from benchmarks.gateway import BROWSER, MEASURED, rest_elsewhere, upstreams_running
-from benchmarks.measuring import Load, free_ports, running, say, table, wrk
+from atoll.gateway.open_files import enough_open_files
+from benchmarks.gateway_programs import BROWSER, MEASURED, door, rest_elsewhere, token_of, upstreams_running
+from benchmarks.measuring import (
+    Skipped,
+    cpu_seconds,
+    family,
+    free_ports,
+    need,
+    on_processor,
+    running,
+    say,
+    table,
+)
+from benchmarks.open_loop import Answer, Kind, OpenLoop
 
-CLIENTS = (64, 256, 1024, 2048, 4096)
-SECONDS = 6.0
-IMPORTANT_CLIENTS = 4
-PER_INSTANCE = 32
-"""Requests that each of the two instances works on at once; the others wait in the gateway, or are refused."""
+RAMP = (0.5, 1.0, 2.0, 4.0, 10.0)
+AFTERWARDS = 0.5
+CONNECTIONS = 4000
+SETTLING, SECONDS = 3.0, 6.0
+"""Of each step; what happens while it settles is not counted."""
 
-HEAD_START = 0.5
-"""Seconds in which the few connect: whom the kernel lets in is not what is measured."""
+RECOVERY = 10.0
+"""Seconds for which it is looked at afterwards."""
 
-RECOVERY_LIMIT = 10.0
+AT_ONCE = 64
+"""Requests under way while it is measured what the gateway can do."""
+
+LESS_WEIGHT = 5
+"""Of `nice`: a weight of 335 beside 1024, so a quarter of the processor."""
+
+WINDOW = 0.25
+"""Seconds; the shortest time of which a p99 is told."""
+
+REFUSED = 503
+BROWSE, LOOK, ORDER, HEALTH = range(4)
 
 
 @dataclass(frozen=True)
-class Row:
-    """What one number of clients met: rates a second, latencies of what matters most in ms, seconds until recovery."""
+class Step:
+    """One load, and what came of it: rates a second, latencies in ms from when a request was due, CPU in µs."""
 
-    clients: int
-    done: float
+    load: float
+    offered: float
+    accepted: float
     refused: float
-    important: Load
+    unsent: float
+    p50: float
+    p99: float
+    shares: Sequence[float]
+    """Of what was answered of each kind, how much was accepted."""
+    order_p99: float
+    cpu: float
+    """Of the gateway, seconds a second."""
+    late: float
+    """p99 in ms of how late the load itself was."""
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """All of it: requests a second that the gateway can do, the CPU µs of one, each step, and the seconds until
+    everything was as before."""
+
+    capacity: float
+    cost: float
+    steps: Sequence[Step]
     recovery: float
 
 
-def run(clients: Sequence[int] = CLIENTS, seconds: float = SECONDS) -> list[Row]:
-    """One row for each number of clients, in their order, at one gateway."""
-    with tempfile.TemporaryDirectory() as folder, rest_elsewhere(), upstreams_running() as upstreams:
-        port, ops_port = free_ports(2)
-        surroundings = {"BENCHMARK_OPS_PORT": str(ops_port), "BENCHMARK_PER_INSTANCE": str(PER_INSTANCE)}
-        command = [sys.executable, "-m", "benchmarks.gateway", "door", folder, str(port), *map(str, upstreams)]
-        with running(command, port=port, cpu=MEASURED, environment=surroundings):
-            rows = []
-            for number in clients:
-                say(f"  {number} clients")
-                rows.append(_measure(port, ops_port, number, seconds))
-            return rows
+def run() -> Ramp:
+    """Measure it all at one gateway; takes a minute and a half."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        stack.enter_context(rest_elsewhere())
+        stack.enter_context(enough_open_files(CONNECTIONS))
+        upstreams = stack.enter_context(upstreams_running())
+        (port,) = free_ports(1)
+        stack.enter_context(_competition())
+        command = [need("nice"), "-n", str(LESS_WEIGHT), *door(folder, port, upstreams)]
+        process = stack.enter_context(running(command, port=port, cpu=MEASURED))
+        loop = stack.enter_context(contextlib.closing(OpenLoop(port, _kinds(token_of(folder)), CONNECTIONS)))
+        return _Measurement(loop, family(process.pid)).run()
 
 
-def _measure(port: int, ops_port: int, clients: int, seconds: float) -> Row:
-    important: list[Load] = []
-
-    def ask_for_what_matters() -> None:
-        url = f"http://127.0.0.1:{port}/api/important"
-        important.append(wrk(url, connections=IMPORTANT_CLIENTS, seconds=seconds, headers=BROWSER))
-
-    asking = threading.Thread(target=ask_for_what_matters)
-    asking.start()
-    time.sleep(HEAD_START)
-    load = wrk(f"http://127.0.0.1:{port}/api/browse", connections=clients, seconds=seconds, headers=BROWSER)
-    recovery = _recovery(ops_port)
-    asking.join()
-    return Row(
-        clients, (load.requests - load.failed) / load.seconds, load.failed / load.seconds, important[0], recovery
-    )
+@contextlib.contextmanager
+def _competition() -> Iterator[None]:
+    """A program that takes all the time of the gateway's processor that it gets."""
+    place = on_processor(MEASURED)
+    if not place:
+        raise Skipped("it takes two processors and taskset")
+    process = subprocess.Popen([*place, sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
-def _recovery(ops_port: int) -> float:
-    """Seconds until nothing is refused any more."""
-    began = time.monotonic()
-    while time.monotonic() - began < RECOVERY_LIMIT:
-        with urllib.request.urlopen(f"http://127.0.0.1:{ops_port}/metrics", timeout=5) as answer:
-            told = answer.read().decode()
-        pressure = re.search(r"^gateway_overload_pressure (\S+)$", told, re.MULTILINE)
-        if pressure is None or float(pressure[1]) == 0.0:
-            break
-        time.sleep(0.05)
-    return time.monotonic() - began
+def _kinds(token: str) -> Sequence[Kind]:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in BROWSER.items())
+    body = '{"items":[{"productId":"1f0b6f2c-8c1e-4d0b-9d3e-0a3f5b6c7d8e","quantity":1}]}'
+    order = f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+
+    def request(line: str, more: str = "", body: str = "") -> bytes:
+        return f"{line} HTTP/1.1\r\nHost: shop\r\n{lines}{more}\r\n{body}".encode()
+
+    kinds = {
+        BROWSE: Kind("browsing", 0.70, request("GET /api/browse")),
+        LOOK: Kind("products", 0.24, request("GET /api/things/1")),
+        ORDER: Kind("ordering", 0.05, request("POST /api/orders", order, body)),
+        HEALTH: Kind("health", 0.01, request("GET /health")),
+    }
+    return list(kinds.values())
+
+
+class _Measurement:
+    """Goes up the ramp, and down again."""
+
+    def __init__(self, loop: OpenLoop, pids: Sequence[int]) -> None:
+        self._loop = loop
+        self._pids = pids
+
+    def run(self) -> Ramp:
+        loop = self._loop
+        loop.run_closed(AT_ONCE, SETTLING)
+        before, asked = cpu_seconds(self._pids), len(loop.answers)
+        capacity = loop.run_closed(AT_ONCE, SECONDS)
+        cost = (cpu_seconds(self._pids) - before) / (len(loop.answers) - asked) * 1e6
+        say(f"  {capacity:,.0f} requests/s at most, {cost:.0f} µs each")
+        steps = [self._step(load, capacity) for load in RAMP]
+        return Ramp(capacity, cost, steps, self._recovery(capacity, steps[0]))
+
+    def _step(self, load: float, capacity: float) -> Step:
+        say(f"  {load:g} times that")
+        loop, rate = self._loop, load * capacity
+        loop.run(rate, SETTLING)
+        answers, unsent, late, cpu = len(loop.answers), len(loop.unsent), len(loop.late), cpu_seconds(self._pids)
+        loop.run(rate, SECONDS)
+        cpu = cpu_seconds(self._pids) - cpu
+        got = loop.answers[answers:]
+        accepted = [each for each in got if each.status != REFUSED]
+        return Step(
+            load=load,
+            offered=rate,
+            accepted=len(accepted) / SECONDS,
+            refused=(len(got) - len(accepted)) / SECONDS,
+            unsent=(len(loop.unsent) - unsent) / SECONDS,
+            p50=_percentile(accepted, 50),
+            p99=_percentile(accepted, 99),
+            shares=[_share(got, kind) for kind in (BROWSE, LOOK, ORDER, HEALTH)],
+            order_p99=_percentile([each for each in accepted if each.kind == ORDER], 99),
+            cpu=cpu / SECONDS,
+            late=statistics.quantiles(loop.late[late:], n=100)[98] * 1000,
+        )
+
+    def _recovery(self, capacity: float, normal: Step) -> float:
+        """Seconds from the drop of the load until no window differs from those before the overload any more."""
+        say(f"  {AFTERWARDS:g} times that, afterwards")
+        loop, began, first = self._loop, time.monotonic(), len(self._loop.answers)
+        loop.run(AFTERWARDS * capacity, RECOVERY)
+        after = [each for each in loop.answers[first:] if each.done >= began]
+        recovered = 0.0
+        for number in range(int(RECOVERY / WINDOW)):
+            window = [each for each in after if number <= (each.done - began) / WINDOW < number + 1]
+            if not window or any(each.status == REFUSED for each in window) or _percentile(window, 99) > 2 * normal.p99:
+                recovered = (number + 1) * WINDOW
+        return recovered
+
+
+def _percentile(answers: Sequence[Answer], percent: int) -> float:
+    """Of their latencies, in ms."""
+    if len(answers) < 2:
+        return float("nan")
+    return statistics.quantiles([each.done - each.due for each in answers], n=100)[percent - 1] * 1000
+
+
+def _share(answers: Sequence[Answer], kind: int) -> float:
+    """How many of those of a kind were accepted, of 1."""
+    of_kind = [each for each in answers if each.kind == kind]
+    return sum(each.status != REFUSED for each in of_kind) / len(of_kind) if of_kind else float("nan")
 
 
 def report() -> str:
-    columns = ("clients", "done/s", "refused/s", "important/s", "p50 ms", "p99 ms", "failed", "well again after s")
+    ramp = run()
+    words = (
+        f"At most {ramp.capacity:,.0f} requests a second, {ramp.cost:.0f} µs of CPU each. "
+        f"Back at {AFTERWARDS:g} times that, all was as before after {ramp.recovery:.2f} s.\n"
+    )
+    return "\n".join([_table_of_rates(ramp), _table_of_kinds(ramp), words])
+
+
+def _table_of_rates(ramp: Ramp) -> str:
+    columns = ("load", "offered/s", "accepted/s", "refused/s", "unsent/s", "p50 ms", "p99 ms", "load late by ms")
     cells = [
         (
-            row.clients,
-            round(row.done),
-            round(row.refused),
-            round(row.important.rate),
-            row.important.p50,
-            row.important.p99,
-            row.important.failed,
-            row.recovery,
+            f"{step.load:g}",
+            round(step.offered),
+            round(step.accepted),
+            round(step.refused),
+            round(step.unsent),
+            step.p50,
+            step.p99,
+            step.late,
         )
-        for row in run()
+        for step in ramp.steps
     ]
     return table("Gateway: too much to do", columns, cells)
+
+
+def _table_of_kinds(ramp: Ramp) -> str:
+    columns = ("load", "browsing", "products", "ordering", "health", "ordering p99 ms", "CPU µs of a refusal")
+    cells = [
+        (
+            f"{step.load:g}",
+            *(f"{share:.0%}" for share in step.shares),
+            step.order_p99,
+            round((step.cpu * 1e6 - step.accepted * ramp.cost) / step.refused) if step.refused > step.accepted else "",
+        )
+        for step in ramp.steps
+    ]
+    return table("Gateway: too much to do, what is let in", columns, cells)
 
 
 if __name__ == "__main__":

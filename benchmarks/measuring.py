@@ -127,15 +127,18 @@ def wrk(
     seconds: float,
     method: str = "GET",
     body: str = "",
+    body_size: int = 0,
     headers: Mapping[str, str] | None = None,
     unique_header: str = "",
 ) -> Load:
-    """Load from one wrk thread. `unique_header`, if any, gets another value with every request."""
+    """Load from one wrk thread. `unique_header`, if any, gets another value with every request. The body may also be
+    given by its size in bytes."""
     script = Path(__file__).with_name("wrk.lua")
     options = ["-t1", f"-c{connections}", f"-d{seconds:.0f}s", "--timeout", "10s", "--latency", "-s", str(script)]
     request = {
         "METHOD": method,
         "BODY": body,
+        "BODY_SIZE": str(body_size),
         "HEADERS": "\n".join(f"{name}: {value}" for name, value in (headers or {}).items()),
         "UNIQUE": unique_header,
     }
