@@ -120,7 +120,9 @@ def test_a_port_given_twice_is_found_wherever_it_is(file: Path) -> None:
 def test_a_module_that_is_not_there_is_found_before_anything_starts(file: Path) -> None:
     mistakes = mistakes_in(file, '[services]\nusers = { module = "no_such.module" }')
 
-    assert mistakes == ["[services.users] module: there is no program 'no_such.module' to run; is it installed?"]
+    assert mistakes == [
+        "[services.users] module: there is no program 'no_such.module' to run, neither in this folder nor installed."
+    ]
 
 
 def test_a_package_without_a_main_is_no_program(file: Path) -> None:
