@@ -219,10 +219,14 @@ def _wrong_programs(services: Mapping[str, ServiceSpec], commands: Mapping[str, 
         if bool(spec.module) == bool(spec.command):
             yield f"[services.{name}] needs either 'module' or 'command', and not both."
         elif spec.module and not can_be_run(spec.module):
-            yield f"[services.{name}] module: there is no program {spec.module!r} to run, neither in this folder nor installed."
+            yield f"[services.{name}] module: {_no_program(spec.module)}"
     for name, command in commands.items():
         if command.module and not can_be_run(command.module):
-            yield f"[commands.{name}] module: there is no program {command.module!r} to run, neither in this folder nor installed."
+            yield f"[commands.{name}] module: {_no_program(command.module)}"
+
+
+def _no_program(module: str) -> str:
+    return f"there is no program {module!r} to run, neither in this folder nor installed."
 
 
 def _wrong_command_services(services: Mapping[str, ServiceSpec], commands: Mapping[str, CommandSpec]) -> Iterable[str]:
