@@ -28,8 +28,8 @@ def import_file(file: Path, url: str, email: str | None, password: str | None) -
     2 when nothing could be imported.
     """
     console = Console(highlight=False)
-    shop = Shop(url)
     try:
+        shop = Shop(url)
         token = shop.sign_in(*_credentials(email, password))
         with progress_of(file, console) as sent:
             report = shop.import_file(file, token, sent)

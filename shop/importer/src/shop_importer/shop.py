@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from atoll import wire
 from atoll.problems import Problem, ProblemDetails
+from atoll.settings import without_credentials
 from shop_contracts.imports import ImportReport
 from shop_contracts.users import Credentials, SignedIn
 
@@ -28,11 +29,11 @@ class NotImported(Exception):
 
 
 class Shop:
-    """Speaks to the gateway at `url`; every call may raise `NotImported`."""
+    """Speaks to the gateway at `url`, by TLS when that says https; every call may raise `NotImported`, this one too."""
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._authority = urlsplit(url).netloc
+        self._parts = _parts_of(url)
 
     def sign_in(self, email: str, password: str) -> str:
         """The access token of an administrator."""
@@ -59,7 +60,8 @@ class Shop:
             raise NotImported(f"{self._url} answers {status} in a way that a shop would not.") from error
 
     def _exchange(self, path: str, body: Iterable[bytes], headers: Mapping[str, str]) -> tuple[int, bytes]:
-        connection = HTTPConnection(self._authority, timeout=PATIENCE)
+        kind = HTTPSConnection if self._parts.scheme == "https" else HTTPConnection
+        connection = kind(self._parts.hostname or "", self._parts.port, timeout=PATIENCE)
         try:
             connection.connect()
             with suppress(BrokenPipeError, ConnectionResetError):  # refused half-way; the answer says why
@@ -70,6 +72,19 @@ class Shop:
             raise NotImported(f"The shop at {self._url} gives no answer: {error}") from error
         finally:
             connection.close()
+
+
+def _parts_of(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good or parts.username is not None or parts.path.strip("/") or parts.query:
+        raise NotImported(
+            f"{without_credentials(url)!r} is no address of a shop; write http://host:port or https://host."
+        )
+    return parts
 
 
 def _pieces_of(file: Path, sent: Sent) -> Iterator[bytes]:
