@@ -34,8 +34,8 @@ MORE, LESS = 2.0, 1.0
 a second and a half, and an overload is over 3 s after it has ended."""
 
 LONGEST_REST = 3.0
-"""Seconds at the highest pressure; less at a lower one. It bounds what refusing costs: 10,000 connections that only ask
-to be refused take a sixth of a processor, at some 50 µs for a refusal."""
+"""Seconds, once all of low priority is refused; less while a part of it is. That bounds what refusing costs: 10,000
+connections that only ask to be refused take a sixth of a processor, at some 50 µs for a refusal."""
 
 
 class Priority(IntEnum):
@@ -64,8 +64,8 @@ class Overload:
     """Says which requests to refuse. Enter it as an async context manager: it looks as long as it is entered.
 
     `pressure` is 0 when there is no overload. Between n and n + 1, that share of the requests of priority n is
-    refused, all of those below, and none above. A turn of the loop adds to it for itself, as soon as it has taken more
-    than `max_delay` seconds: 1 for each `max_delay`.
+    refused, all of those below, and none above. A turn of the loop that is late by more than `max_delay` seconds has a
+    pressure of its own: 1 and more, but never so much that what matters most is refused for a moment's sake.
     """
 
     def __init__(self, max_delay: float, chance: random.Random | None = None) -> None:
@@ -87,16 +87,16 @@ class Overload:
         return f"<Overload with a pressure of {self.pressure:.2f}>"
 
     def refuses(self, priority: int, connection: Resting | None = None) -> bool:
-        """Whether to refuse a request now, and leave its connection alone for a while; to be asked only while there is
-        pressure, or this turn is late."""
+        """Whether to refuse a request now, and leave its connection alone for a while, unless it matters most; to be
+        asked only while there is pressure, or this turn is late."""
         now = time.monotonic()
         pressure = self.pressure
         if now > self.late_at:
-            pressure = max(pressure, min(HIGHEST_PRESSURE, (now - self.late_at) / self._max_delay + 1.0))
+            pressure = max(pressure, min(Priority.HIGH, 1.0 + (now - self.late_at) / self._max_delay))
         if self._random() >= pressure - priority:
             return False
         self.refused += 1
-        if connection is not None:
+        if connection is not None and priority < Priority.HIGH:
             connection.rest()
             self._resting.append((now, connection))
         return True
@@ -104,7 +104,7 @@ class Overload:
     @property
     def rest(self) -> float:
         """Seconds for which whoever is refused now should stay away."""
-        return LONGEST_REST * self.pressure / HIGHEST_PRESSURE
+        return LONGEST_REST * min(1.0, self.pressure)
 
     def note(self, delay: float) -> None:
         """What a look has found, in seconds."""

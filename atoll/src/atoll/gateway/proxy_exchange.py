@@ -77,8 +77,8 @@ _REQUEST_HEAD = (
 )
 
 _TOO_MUCH_TO_DO = [
-    Unavailable("There is too much to do at the moment.", retry_after=seconds)
-    for seconds in range(1, math.ceil(LONGEST_REST) + 2)
+    Unavailable("There is too much to do at the moment.", retry_after=max(1, seconds))
+    for seconds in range(math.ceil(LONGEST_REST) + 1)
 ]
 """By the whole seconds of rest; made beforehand, because refusing should be cheap."""
 
@@ -178,7 +178,7 @@ class ProxyExchange:
             visit.cors_fields = self._route.cors.fields(visit.caller.origin)
         overload = gateway.overload
         if (overload.pressure or (in_hand > FEW and monotonic() > overload.late_at)) and self._is_refused(overload):
-            self.refuse(_TOO_MUCH_TO_DO[int(overload.rest)])
+            self.refuse(_TOO_MUCH_TO_DO[math.ceil(overload.rest)])
             return
         if head.has_body:
             self._client.limit_body(self._route.body_limit)
