@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from atoll.storage import Migration, load_migrations
+from atoll.storage.migrations import MigrationsInvalid
 
 NewPackage = Callable[[dict[str, str]], str]
 
@@ -46,7 +47,7 @@ def test_files_are_loaded_in_the_order_of_their_numbers(new_package: NewPackage)
 def test_a_mistake_in_the_names_is_said_clearly(new_package: NewPackage, files: dict[str, str], mistake: str) -> None:
     package = new_package(files)
 
-    with pytest.raises(ValueError, match=mistake):
+    with pytest.raises(MigrationsInvalid, match=mistake):
         load_migrations(package)
 
 

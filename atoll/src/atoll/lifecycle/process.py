@@ -162,8 +162,9 @@ def _foreseen(error: BaseException | None) -> bool:
 def _says_it_all(error: BaseException | None) -> bool:
     """Whether its sentence needs no word of where it happened."""
     from atoll.storage.database import DatabaseError  # costs memory in services without a database
+    from atoll.storage.migrations import MigrationsInvalid
 
-    return isinstance(error, SettingsInvalid | StartFailed | DatabaseError)
+    return isinstance(error, SettingsInvalid | StartFailed | DatabaseError | MigrationsInvalid)
 
 
 def _log_stray_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

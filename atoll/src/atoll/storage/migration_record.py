@@ -41,4 +41,6 @@ def refuse_differences(applied: Mapping[int, tuple[str, str]], expected: Sequenc
                 f"The database has migration {version:04}_{name}, which this code does not know: it is older."
             )
         if known[version].checksum != checksum:
-            raise MigrationFailed(f"Migration {known[version]} was changed after it was applied as {name}.")
+            raise MigrationFailed(
+                f"Migration {known[version]} was changed after it was applied as {name}. Undo that, and add a new one."
+            )
