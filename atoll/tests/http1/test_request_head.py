@@ -74,6 +74,18 @@ def test_a_head_is_read_the_same_whatever_came_before_it(heads: list[bytes]) -> 
             return  # the connection closes
 
 
+@given(HEADS, HEADS, st.sampled_from([b"", b"x", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"]))
+def test_what_repeats_the_head_before_it_is_read_as_any_other(before: bytes, raw: bytes, more: bytes) -> None:
+    reader = HeadReader(HeadLimits())
+    if isinstance(verdict(reader, before), type):
+        return
+    head = reader.read_repeated(raw + more)
+
+    if head is not None:
+        assert facts(head) == verdict(HeadReader(HeadLimits()), raw)
+        assert not more
+
+
 @given(HEADS, st.integers(0, 200))
 def test_what_is_refused_early_is_refused_whole(raw: bytes, cut: int) -> None:
     reader = HeadReader(HeadLimits(line=40, head=80))

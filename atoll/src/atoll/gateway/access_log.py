@@ -83,11 +83,11 @@ class AccessLog:
             self._service,
             visit.traceparent[3:35],
             visit.request_id,
-            visit.caller.address.encode(),
+            visit.caller.shown_address,
             b'""' if principal is None else orjson.dumps(principal.subject),
             visit.head.method,
             b'"%b"' % visit.path if visit.path_is_plain else orjson.dumps(visit.shown_path),
-            self._route(visit.template),
+            self._routes.get(visit.template) or self._learn_route(visit.template),
             visit.status,
             visit.answer_bytes,
             visit.ended - visit.started,
@@ -98,7 +98,7 @@ class AccessLog:
     def _combined_line(self, visit: Visit, start_of_time: float) -> bytes:
         principal, head = visit.principal, visit.head
         return _COMBINED % (
-            visit.caller.address.encode(),
+            visit.caller.shown_address,
             b"-" if principal is None else _quotable(principal.subject),
             self._time(start_of_time + visit.ended),
             head.method,
@@ -117,11 +117,9 @@ class AccessLog:
             self._second_as_text = datetime.fromtimestamp(second, UTC).strftime(self._time_format).encode()
         return self._second_as_text
 
-    def _route(self, template: str) -> bytes:
+    def _learn_route(self, template: str) -> bytes:
         """As JSON; there are only so many."""
-        found = self._routes.get(template)
-        if found is None:
-            found = self._routes[template] = orjson.dumps(template)
+        found = self._routes[template] = orjson.dumps(template)
         return found
 
 

@@ -15,15 +15,20 @@ class Caller:
     `verified` is the token once it has been found good, until `good_until`; then it is looked at again.
     """
 
-    __slots__ = ("address", "good_until", "lines", "network", "origin", "repeats", "token", "traceparent", "verified")
+    __slots__ = (
+        "address", "good_until", "lines", "network", "origin", "repeats", "shown_address", "token", "traceparent",
+        "verified",
+    )  # fmt: skip
 
     def __init__(self, head: RequestHead, peer: str, proxies: TrustedProxies) -> None:
         fields = head.fields
         self.address, scheme, host = _origin(head, peer, proxies)
         """The client's address: the peer's, or whom a proxy of ours vouches for."""
+        self.shown_address = self.address.encode("ascii")
+        """The same for heads and logs."""
         self.network = network_of(self.address)
         """As what the address is counted."""
-        self.lines = request_fields(fields) + _FORWARDED % (self.address.encode("ascii"), scheme, host)
+        self.lines = request_fields(fields) + _FORWARDED % (self.shown_address, scheme, host)
         """Of the client's fields those that may pass, and those that tell upstream where the request came from."""
         self.token = _bearer_token(fields.get(b"authorization"))
         self.traceparent = fields.get(b"traceparent")

@@ -433,10 +433,11 @@ class ProxyExchange:
                 return
             visit = self._visit
             permit, self._permit = self._permit, None
-            self._upstream.answered(permit, self._gateway.monotonic() - self._attempt_began)
+            now = self._gateway.monotonic()
+            self._tried[-1].answered(permit, now - self._attempt_began, now)
             visit.status = status
             visit.answer_bytes = len(body)
-            self._finish()
+            self._finish(now)
             self._client.answer(status, _our_fields(visit) + lines, body)
             return
         self.on_head(status, fields)
@@ -710,13 +711,13 @@ class ProxyExchange:
             self._retry.cancel()
             self._retry = None
 
-    def _finish(self) -> None:
+    def _finish(self, now: float | None = None) -> None:
         if not self.finished:
             self.finished = True
             self._give_sender_back()
             self._hold_no_more()
             self._let_go()
-            self._gateway.finished(self._visit)
+            self._gateway.finished(self._visit, now)
 
 
 def _retry_after(fields: Fields) -> float:

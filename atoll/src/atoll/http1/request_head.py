@@ -20,6 +20,8 @@ from atoll.problems import BadRequest, HeaderFieldsTooLarge, Problem, UriTooLong
 END_OF_HEAD = b"\r\n\r\n"
 
 _REQUEST_LINE = re.compile(rb"([A-Z][A-Z-]*) ([!\"$-~]+) HTTP/1\.([01])\r\n")
+_BEGINNING_OF_LINE = re.compile(rb"([A-Z][A-Z-]*) (/[!\"$-~]*) HTTP/1\.")
+_REST_OF_LINE = len(b"1\r\n")
 _LINE_OF_OTHER_VERSION = re.compile(rb"[A-Z][A-Z-]* [!\"$-~]+ HTTP/[0-9]\.[0-9]\r\n")
 _ABSOLUTE_FORM = re.compile(rb"(?i:http)://([^/?#@]+)(/[!\"$-~]*|\?[!\"$-~]*)?")
 _HOST = re.compile(rb"(?:[0-9A-Za-z._~-]+|\[([0-9A-Fa-f:.]+)\])(?::([0-9]{1,5}))?")
@@ -32,6 +34,13 @@ _METHODS = frozenset((b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"O
 """Those that change nothing in how the rest of a head is read, as CONNECT would, and have a meaning here."""
 
 _ONCE_ONLY = frozenset((b"host", b"content-length", b"transfer-encoding"))
+
+_LINES_REMEMBERED = 4096
+_LONGEST_REMEMBERED = 256
+"""Bytes of a line. Both are bounded, because anybody can ask for anything."""
+
+_known_lines: dict[bytes, tuple[bytes, bytes]] = {}
+"""Method and target by the line that they begin: most requests ask for what others have asked for."""
 
 HOP_BY_HOP = frozenset(
     (
@@ -167,8 +176,22 @@ class HeadReader:
         self._previous: RequestHead | None = None
         self._previous_rest = b""
 
+    def read_repeated(self, data: bytes) -> RequestHead | None:
+        """The head that `data` is, if nothing follows it and it differs from the one before in its first line only."""
+        previous, rest = self._previous, self._previous_rest
+        if previous is None or not data.endswith(rest):
+            return None
+        line = data[: -len(rest)]
+        if len(data) > self._limits.head or len(line) + _REST_OF_LINE > self._limits.line:
+            return None
+        known = _known_lines.get(line) or _learn_line(line)
+        return None if known is None else previous.with_line_of(*known)
+
     def read(self, raw: bytes) -> RequestHead:
         """The head whose bytes these are, from its first line to `END_OF_HEAD`; raises the `Problem` with it."""
+        repeated = self.read_repeated(raw)
+        if repeated is not None:
+            return repeated
         line = _REQUEST_LINE.match(raw)
         if line is None:
             raise self._line_refusal(raw)
@@ -179,14 +202,9 @@ class HeadReader:
         method, target, version = line.groups()
         if method not in _METHODS:
             raise NotImplementedHere("The method is not known here.")
-        rest = raw[line.start(3) :]
-        previous = self._previous
-        if previous is not None and rest == self._previous_rest:
-            head = previous.with_line_of(method, target)
-        else:
-            head = self._read_whole(raw, method, target, int(version))
-            self._previous = None if head.has_body else head
-            self._previous_rest = rest
+        head = self._read_whole(raw, method, target, int(version))
+        self._previous = None if head.has_body else head
+        self._previous_rest = raw[line.start(3) :]
         if head.target[0] != _SLASH:
             _settle_target(head)
         return head
@@ -258,6 +276,18 @@ class HeadReader:
         if _LINE_OF_OTHER_VERSION.match(raw):
             return VersionNotSupported("Only HTTP/1.1 and HTTP/1.0 are spoken here.")
         return BadRequest("The request line is not `METHOD target HTTP/1.1`.")
+
+
+def _learn_line(beginning: bytes) -> tuple[bytes, bytes] | None:
+    """Method and target of a request line up to its minor version; None for one that takes `read` to judge."""
+    parts = _BEGINNING_OF_LINE.fullmatch(beginning)
+    if parts is None or parts[1] not in _METHODS:
+        return None
+    if len(beginning) <= _LONGEST_REMEMBERED:
+        if len(_known_lines) >= _LINES_REMEMBERED:
+            _known_lines.clear()
+        _known_lines[beginning] = parts[1], parts[2]
+    return parts[1], parts[2]
 
 
 def _settle_host(head: RequestHead, ours: dict[bytes, bytes]) -> None:

@@ -383,7 +383,8 @@ class ServerConnection(asyncio.Protocol):
                 if len(rest) == len(data):
                     break
                 data, seen = rest, 0
-            self._hold(data)
+            if data or self._reading_paused:
+                self._hold(data)
         except Problem as problem:
             self._refuse(problem)
         finally:
@@ -398,8 +399,6 @@ class ServerConnection(asyncio.Protocol):
         if self._stage >= _DROPPED:
             return
         self._held = data
-        if not data and not self._reading_paused:
-            return
         if self._resting or len(data) > self._keeper.limits.held:
             self._pause_reading()
         else:
@@ -423,12 +422,16 @@ class ServerConnection(asyncio.Protocol):
             empty_lines = _EMPTY_LINES.match(data)
             if empty_lines is not None:  # RFC 9112, section 2.2
                 return data[empty_lines.end() :]
-        end = data.find(END_OF_HEAD)
-        if end < 0:
-            self._await_head(data, seen)
-            return data
-        end += len(END_OF_HEAD)
-        head = self._head = self._heads.read(data[:end])
+        end = len(data)
+        head = self._heads.read_repeated(data)
+        if head is None:
+            end = data.find(END_OF_HEAD)
+            if end < 0:
+                self._await_head(data, seen)
+                return data
+            end += len(END_OF_HEAD)
+            head = self._heads.read(data[:end])
+        self._head = head
         if head.content_length == 0:
             self._stage = _NOTHING
             self._deadline = math.inf

@@ -5,7 +5,7 @@ import math
 import msgspec
 
 
-class LimitPolicy(msgspec.Struct, frozen=True, gc=False):
+class LimitPolicy(msgspec.Struct, frozen=True, gc=False, cache_hash=True):
     """At most `quota` units of cost in any `window` seconds, however the window is laid.
 
     `name` appears in the answer's headers and in metrics: letters, digits, `-` and `_`.
