@@ -161,6 +161,7 @@ async def test_what_is_not_http_is_refused_in_the_form_of_every_error(client: Ra
         answer.fields["connection"],
     )
     assert "/problems/bad-request" == answer.json()["type"]
+    assert "date" in answer.fields  # of every answer from a server with a clock (RFC 9110, section 6.6.1)
     assert await client.is_closed()
 
 

@@ -164,7 +164,8 @@ class _Connection(HttpToolsProtocol):
         """Refuse what is not HTTP, in the form of every other error."""
         body = wire.encode(_NOT_HTTP.details(trace_id=TraceContext.fresh().trace_id))
         fields = f"content-type: {problems.MEDIA_TYPE}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + fields.encode("ascii") + body)
+        date = b"".join(b"%b: %b\r\n" % field for field in self.server_state.default_headers)
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + date + fields.encode("ascii") + body)
         if self._is_answering():
             self.transport.close()
         else:
