@@ -156,7 +156,7 @@ class OutboxRelay:
         if before.epoch != after.epoch:
             log.warning("the broker has lost everything, or a new group wants everything; it is sent again")
             return _Lost(0, self._ago(0))
-        log.warning("the broker was restarted; what was sent within a minute before is sent again")
+        log.info("the broker was restarted; what was sent within a minute before is sent again")
         newest = await self._database.read(table.newest_published)
         return _Lost((newest or 0) - int(LOST_BY_CRASH * 1000), self._ago(0))
 

@@ -29,10 +29,11 @@ class BackOff:
         return f"<BackOff {self._what}: {self.failures} failures>"
 
     async def pause(self, error: Exception) -> None:
-        """Say what is the matter, and wait."""
+        """Say what is the matter, the first time and each time when it has failed twice as often, and wait."""
         longest = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(self.failures, _MOST_DOUBLINGS))
         self.failures += 1
-        log.warning("events wait", what=self._what, failures=self.failures, reason=str(error))
+        if self.failures.bit_count() == 1:
+            log.warning("events wait", what=self._what, failures=self.failures, reason=str(error))
         await self._clock.sleep(longest * self._chance.uniform(0.5, 1))
 
     def went_well(self) -> None:
