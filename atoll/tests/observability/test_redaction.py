@@ -30,6 +30,11 @@ SENSITIVE = [
     "private_key",
     "passphrase",
     "credentials",
+    "secrets",
+    "secret_key",
+    "signingKey",
+    "access_key",
+    "password_hash",
 ]
 
 HARMLESS = [

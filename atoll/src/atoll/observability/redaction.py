@@ -8,8 +8,8 @@ from typing import Any
 HIDDEN = "***"
 
 _SENSITIVE_NAME = re.compile(
-    r"(^|[_-])(password|passwd|passphrase|secret|token|authorization|cookie|credential|credentials"
-    r"|private[_-]?key|api[_-]?key)$",
+    r"(^|[_-])(passwords?|password[_-]hash|passwd|passphrase|secrets?|token|authorization|cookies?|credentials?"
+    r"|(private|secret|signing|access|api)[_-]?key)$",
     re.IGNORECASE,
 )
 _CAMEL_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
