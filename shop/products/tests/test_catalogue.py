@@ -1,6 +1,7 @@
 """The catalogue: who may change it, and what everyone sees."""
 
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx2
 import pytest
@@ -23,7 +24,8 @@ async def test_a_new_product_is_there_for_everyone(admin: httpx2.AsyncClient, an
     seen = await anyone.get(f"/products/{product['id']}")
 
     assert answer.status_code == 201
-    assert answer.headers["location"] == f"/products/{product['id']}"
+    for asked_at in ("http://products/products", "http://shop.example/api/products"):
+        assert f"{asked_at}/{product['id']}" == urljoin(asked_at, answer.headers["location"])
     assert LAMP.items() <= product.items()
     assert product["version"] == 1
     assert product["createdAt"] == "2030-01-01T00:00:00Z"

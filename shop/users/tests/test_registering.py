@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Any
+from urllib.parse import urljoin
 
 import httpx2
 import pytest
@@ -23,7 +24,9 @@ async def test_a_new_user_is_answered_without_the_password(anyone: httpx2.AsyncC
     user = answer.json()
 
     assert answer.status_code == 201
-    assert answer.headers["location"] == f"/users/{user.pop('id')}"
+    for asked_at in ("http://users/users", "http://shop.example/api/users", "http://shop.example/api/v1/users"):
+        assert f"{asked_at}/{user['id']}" == urljoin(asked_at, answer.headers["location"])
+    del user["id"]
     expected = {
         "name": "Ann",
         "email": "Ann@Example.com",

@@ -154,7 +154,8 @@ class Routes:
 
 def _created(products: Sequence[Product]) -> Reply[Product | list[Product]]:
     (product,) = products
-    return Reply(product, headers={"ETag": etag(product), "Location": f"/products/{product.id}"})
+    seen_from_here = f"products/{product.id}"  # from /products, and from the door's /api/products
+    return Reply(product, headers={"ETag": etag(product), "Location": seen_from_here})
 
 
 def _created_all(products: list[Product]) -> Reply[Product | list[Product]]:

@@ -130,4 +130,4 @@ class Routes:
 
 
 def _opened(user: User) -> Reply[User]:
-    return Reply(user, headers={"Location": f"/users/{user.id}"})
+    return Reply(user, headers={"Location": f"users/{user.id}"})  # seen from /users, and from the door's /api/users
