@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from atoll.gateway.settings import RouteSettings
+from atoll.testing.cuts import ways
 from atoll.testing.gateways import open_gateway
 from atoll.testing.hostile_answers import (
     Bad,
@@ -16,7 +17,6 @@ from atoll.testing.hostile_answers import (
     LyingService,
     Outcome,
     Passed,
-    replies,
 )
 
 ROUTES = (RouteSettings(path="/things", to="things", access="public"),)
@@ -177,7 +177,7 @@ async def examiner() -> AsyncIterator[Examiner]:
 
 @pytest.mark.parametrize("answer", HOSTILE, ids=str)
 async def test_whatever_a_service_answers_hurts_nobody_else(examiner: Examiner, answer: HostileAnswer) -> None:
-    await examiner.examine(answer, replies(answer.raw, behind_in_two=False, at_most=MOST_CUTS))
+    await examiner.examine(answer, ways(answer.raw, behind_in_two=False, at_most=MOST_CUTS))
 
 
 @pytest.mark.faults
@@ -185,4 +185,4 @@ async def test_whatever_a_service_answers_hurts_nobody_else(examiner: Examiner, 
 async def test_whatever_a_service_answers_in_two_behind_a_good_answer_hurts_nobody_else(
     examiner: Examiner, answer: HostileAnswer
 ) -> None:
-    await examiner.examine(answer, replies(answer.raw))
+    await examiner.examine(answer, ways(answer.raw))

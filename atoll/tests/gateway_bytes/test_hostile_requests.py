@@ -8,8 +8,9 @@ import pytest_asyncio
 from atoll.gateway.settings import RouteSettings
 from atoll.http1.request_head import HeadLimits
 from atoll.http1.server_limits import ServerLimits
+from atoll.testing.cuts import ways
 from atoll.testing.gateways import open_gateway
-from atoll.testing.hostile_requests import Answered, Forwarded, HostileRequest, Outcome, Refused, Thrower, throws
+from atoll.testing.hostile_requests import Answered, Forwarded, HostileRequest, Outcome, Refused, Thrower
 from atoll.testing.request_recorder import RequestRecorder
 
 ROUTES = (
@@ -442,7 +443,7 @@ async def thrower() -> AsyncIterator[Thrower]:
 
 @pytest.mark.parametrize("request_", HOSTILE, ids=str)
 async def test_whatever_comes_is_refused_or_written_anew(thrower: Thrower, request_: HostileRequest) -> None:
-    await thrower.throw(request_, throws(request_.raw, behind_in_two=False, at_most=MOST_CUTS))
+    await thrower.throw(request_, ways(request_.raw, behind_in_two=False, at_most=MOST_CUTS))
 
 
 @pytest.mark.faults
@@ -450,4 +451,4 @@ async def test_whatever_comes_is_refused_or_written_anew(thrower: Thrower, reque
 async def test_whatever_comes_in_two_at_every_byte_comes_to_the_same(
     thrower: Thrower, request_: HostileRequest
 ) -> None:
-    await thrower.throw(request_, throws(request_.raw))
+    await thrower.throw(request_, ways(request_.raw))

@@ -6,13 +6,13 @@ and the service looks whether anything more comes on a connection that it has sp
 
 import asyncio
 import itertools
-import math
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from atoll.testing.cuts import Way, let_the_other_end_read
 from atoll.testing.raw_http import RawAnswer, RawClient, connected
 from atoll.testing.scripted_server import ClientGone, Peer, ScriptedServer
 
@@ -68,28 +68,6 @@ class HostileAnswer:
         return self.name
 
 
-@dataclass(frozen=True)
-class Reply:
-    """One way of sending the bytes: cut into `pieces`, on a connection that has served before (`behind`) or not."""
-
-    pieces: tuple[bytes, ...]
-    behind: bool
-
-
-def replies(raw: bytes, *, behind_in_two: bool = True, at_most: int | None = None) -> Iterator[Reply]:
-    """The ways to send `raw`: whole and byte by byte, both first and behind a valid answer; in two, at every byte.
-
-    Without `behind_in_two` the last one is left out behind a valid answer. `at_most` so many cuts are tried, spread
-    evenly.
-    """
-    step = 1 if at_most is None else max(1, math.ceil(len(raw) / at_most))
-    for behind in (False, True):
-        yield Reply((raw,), behind)
-        yield Reply(tuple(raw[i : i + 1] for i in range(len(raw))), behind)
-        if not behind or behind_in_two:
-            yield from (Reply((raw[:cut], raw[cut:]), behind) for cut in range(1, len(raw), step))
-
-
 class LyingService:
     """A service that answers canaries, and whatever else with the bytes that it is given. Enter `listening`."""
 
@@ -97,7 +75,7 @@ class LyingService:
         self.misused: list[str] = []
         """What came on connections that were spoilt."""
         self.port = 0
-        self._next: tuple[HostileAnswer, Reply] | None = None
+        self._next: tuple[HostileAnswer, Way] | None = None
         self._said = asyncio.Event()
 
     @asynccontextmanager
@@ -107,9 +85,9 @@ class LyingService:
             self.port = server.port
             yield self
 
-    def prepare(self, answer: HostileAnswer, reply: Reply) -> None:
+    def prepare(self, answer: HostileAnswer, way: Way) -> None:
         """The answer for the next request that is no canary."""
-        self._next = answer, reply
+        self._next = answer, way
         self._said.clear()
 
     async def said(self) -> None:
@@ -125,23 +103,23 @@ class LyingService:
                 continue
             if self._next is None:
                 raise AssertionError("nothing is prepared")
-            answer, reply = self._next
+            answer, way = self._next
             self._next = None
-            await self._reply(peer, answer, reply)
+            await self._reply(peer, answer, way)
             if not isinstance(answer.outcome, Passed) or not answer.outcome.reused:
                 await self._look_for_more(peer)
                 return
 
-    async def _reply(self, peer: Peer, answer: HostileAnswer, reply: Reply) -> None:
+    async def _reply(self, peer: Peer, answer: HostileAnswer, way: Way) -> None:
         try:
-            for piece in reply.pieces:
+            for piece in way.pieces(answer.raw):
                 await peer.send(piece)
-                await _let_the_gateway_read()
+                await let_the_other_end_read()
             if answer.ending is Ending.CLOSE:
                 peer.close()
             elif answer.ending is Ending.RESET:
                 peer.reset()
-            await _let_the_gateway_read()
+            await let_the_other_end_read()
         except ClientGone:
             pass
         finally:
@@ -165,7 +143,7 @@ class Examiner:
         self.asked = 0
         """How many hostile answers were sent so far."""
 
-    async def examine(self, answer: HostileAnswer, ways: Iterable[Reply]) -> None:
+    async def examine(self, answer: HostileAnswer, ways: Iterable[Way]) -> None:
         """Have the answer sent in all these ways; AssertionError says in which of them something else came of it."""
         for way in ways:
             self.asked += 1
@@ -173,11 +151,11 @@ class Examiner:
                 async with asyncio.timeout(PATIENCE):
                     await self._examine_once(answer, way)
             except (AssertionError, asyncio.IncompleteReadError, TimeoutError, OSError) as error:
-                error.add_note(f"{answer.name}, {way.behind=}, {way.pieces[:2]!r}")
+                error.add_note(f"{answer.name}, {way}: {answer.raw[:200]!r}")
                 raise
         assert not self._service.misused, f"{answer.name}: a spoilt connection was used again: {self._service.misused}"
 
-    async def _examine_once(self, answer: HostileAnswer, way: Reply) -> None:
+    async def _examine_once(self, answer: HostileAnswer, way: Way) -> None:
         async with connected(self._port) as client:
             if way.behind:
                 await self._ask_canary(client, "&stay")
@@ -232,9 +210,3 @@ def _unchunked(data: bytes) -> bytes:
         size, _, data = data.partition(b"\r\n")
         body, data = body + data[: int(size, 16)], data[int(size, 16) + 2 :]
     return body
-
-
-async def _let_the_gateway_read() -> None:
-    """Let a gateway in this loop read what was sent; on loopback it is there at once."""
-    for _ in range(3):
-        await asyncio.sleep(0)

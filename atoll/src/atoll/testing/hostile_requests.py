@@ -8,12 +8,12 @@ not meant to: no smuggled request, no byte of a refused one that could pass for 
 import asyncio
 import contextlib
 import itertools
-import math
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from atoll.testing.cuts import Way, let_the_other_end_read
 from atoll.testing.raw_http import RawAnswer, RawClient, connected
 from atoll.testing.request_recorder import RequestRecorder
 
@@ -80,33 +80,6 @@ class HostileRequest:
         return self.name
 
 
-@dataclass(frozen=True)
-class Throw:
-    """One way of sending the bytes: `cuts` are the positions at which they are cut; `behind` a valid request or not."""
-
-    cuts: Sequence[int] = ()
-    behind: bool = False
-
-    def pieces(self, data: bytes) -> Iterator[bytes]:
-        """The bytes in their pieces."""
-        for start, end in itertools.pairwise((0, *self.cuts, len(data))):
-            yield data[start:end]
-
-
-def throws(raw: bytes, *, behind_in_two: bool = True, at_most: int | None = None) -> Iterator[Throw]:
-    """The ways to send `raw`: whole and byte by byte, each first and behind a valid request; in two, at every byte.
-
-    Without `behind_in_two` the last one is left out behind a valid request. `at_most` so many cuts are tried, spread
-    evenly.
-    """
-    step = 1 if at_most is None else max(1, math.ceil(len(raw) / at_most))
-    for behind in (False, True):
-        yield Throw((), behind)
-        yield Throw(range(1, len(raw)), behind)
-        if not behind or behind_in_two:
-            yield from (Throw((cut,), behind) for cut in range(1, len(raw), step))
-
-
 class OneByOne:
     """Connects clients to a port one after the other, each when the one before was accepted.
 
@@ -124,7 +97,7 @@ class OneByOne:
         async with contextlib.AsyncExitStack() as stack:
             async with self._turn:
                 client = await stack.enter_async_context(connected(self._port))
-                await let_the_server_read()
+                await let_the_other_end_read()
             yield client
 
 
@@ -138,7 +111,7 @@ class Thrower:
         self.thrown = 0
         """How often bytes were thrown so far."""
 
-    async def throw(self, request: HostileRequest, ways: Iterable[Throw]) -> None:
+    async def throw(self, request: HostileRequest, ways: Iterable[Way]) -> None:
         """Throw the bytes in all these ways; AssertionError says in which of them something else came of it."""
         self._recorder.forget()
         before = self.thrown
@@ -162,14 +135,14 @@ class Thrower:
         assert not self._recorder.violations
         assert len(reached) == meant, f"{request.name}: something else reached the service: {reached[:1]}"
 
-    async def _throw_once(self, request: HostileRequest, way: Throw) -> None:
+    async def _throw_once(self, request: HostileRequest, way: Way) -> None:
         async with self._clients.connected() as client:
             ahead = self._canary() if way.behind else b""
             after = SMUGGLED if isinstance(request.outcome, Refused) else b""
             first = ahead
             for piece in way.pieces(request.raw):
                 await client.send(first + piece)
-                await let_the_server_read()
+                await let_the_other_end_read()
                 first = b""
             await client.send(after)
             if ahead:
@@ -220,9 +193,3 @@ class Thrower:
         line = answer.body.partition(b"\r\n")[0]
 
         assert (answer.status, line) == (200, b"GET %b HTTP/1.1" % target), "a canary got another answer"
-
-
-async def let_the_server_read() -> None:
-    """Let a server in this loop read what was sent; on loopback it is there at once."""
-    for _ in range(3):
-        await asyncio.sleep(0)
