@@ -54,6 +54,7 @@ async def test_the_shop_passes_once_and_again(tmp_path: Path) -> None:
     assert "✓ All of it went as it should." in first[1]
     assert '"status": "confirmed"' in first[1]
     assert '"status": "cancelled"' in first[1]
+    assert (data / "secrets" / "admin_password").read_text() not in first[1]
     assert second[0] == 0, second[1]
     assert "curl -X POST" in second[1]
 
@@ -95,3 +96,11 @@ def test_a_call_is_shown_as_a_shell_can_run_it() -> None:
         "-H 'Idempotency-Key: k 1' -H 'Content-Type: application/json' "
         """-d '{"name": "it'"'"'s"}'"""
     )
+
+
+def test_a_secret_is_left_to_the_shell() -> None:
+    shop = Shop("http://127.0.0.1:3000", Paper(io.StringIO()), secrets={"ADMIN_PASSWORD": "it's hidden"})
+
+    command = shop.as_curl("POST", "/api/auth/login", {"email": "a@b.c", "password": "it's hidden"}, {})
+
+    assert command.endswith("""-d '{"email": "a@b.c", "password": "'"$ADMIN_PASSWORD"'"}'""")

@@ -25,7 +25,7 @@ def main() -> int:
     url, email, password = (os.environ[name] for name in NEEDED)
     paper = Paper(sys.stdout)
     try:
-        walk(Shop(url, paper), Administrator(email, password), paper)
+        walk(Shop(url, paper, secrets={"ADMIN_PASSWORD": password}), Administrator(email, password), paper)
     except Surprise as surprise:
         paper.bad(str(surprise))
         return 1

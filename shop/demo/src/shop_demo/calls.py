@@ -5,7 +5,9 @@ import json
 import shlex
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any
 
 from shop_demo.paper import Paper
@@ -13,17 +15,26 @@ from shop_demo.paper import Paper
 PATIENCE = 15.0
 """Seconds that one answer may take; a healthy shop takes milliseconds."""
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
+_QUOTE = "'\"'\"'"
+"""A single quote, as `shlex.quote` writes it."""
+
 
 class Surprise(Exception):
     """The shop did something else than promised; the message says what was expected, and what came."""
 
 
 class Shop:
-    """The shop behind its gateway, called by one person at a time: after `sign_in_with`, with that token."""
+    """The shop behind its gateway, called by one person at a time: after `sign_in_with`, with that token.
 
-    def __init__(self, gateway_url: str, paper: Paper) -> None:
+    `secrets` are shown by the names of the variables that hold them.
+    """
+
+    def __init__(self, gateway_url: str, paper: Paper, *, secrets: Mapping[str, str] = NOTHING) -> None:
         self._url = gateway_url
         self._paper = paper
+        self._secrets = secrets
         self._token = ""
         self._straight = urllib.request.build_opener(urllib.request.ProxyHandler({}), _ErrorsAreAnswers())
 
@@ -72,7 +83,7 @@ class Shop:
             raise Surprise(f"{method} {self._url}{path} got no proper answer: {error}") from error
 
     def as_curl(self, method: str, path: str, body: Any, headers: dict[str, str]) -> str:
-        """The command line; the token is left to the shell."""
+        """The command line; the token and the secrets are left to the shell."""
         words = ["curl"] if method == "GET" else ["curl", "-X", method]
         words.append(shlex.quote(self._url + path))
         if self._token:
@@ -80,8 +91,15 @@ class Shop:
         words += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in headers.items()]
         if body is not None:
             words.append("-H 'Content-Type: application/json'")
-            words.append(f"-d {shlex.quote(json.dumps(body, ensure_ascii=False))}")
+            words.append(f"-d {self._quoted(json.dumps(body, ensure_ascii=False))}")
         return " ".join(words)
+
+    def _quoted(self, data: str) -> str:
+        shown = shlex.quote(data)
+        for name, secret in self._secrets.items():
+            written = json.dumps(secret, ensure_ascii=False)[1:-1].replace("'", _QUOTE)
+            shown = shown.replace(written, f"'\"${name}\"'")
+        return shown
 
 
 class _ErrorsAreAnswers(urllib.request.HTTPErrorProcessor):
