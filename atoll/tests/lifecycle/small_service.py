@@ -11,6 +11,7 @@ from atoll.lifecycle import StartFailed, main
 from atoll.observability.logging import get_logger
 from atoll.service import Service
 from atoll.settings import ServiceSettings, Setting
+from atoll.storage import open_database
 
 log = get_logger()
 
@@ -18,10 +19,12 @@ log = get_logger()
 class Settings(ServiceSettings, frozen=True, kw_only=True):
     missing: Annotated[str, Setting("What cannot be reached, for a start that fails.")] = ""
     wrong: Annotated[bool, Setting("Whether the resource has a mistake in it.")] = False
+    database_url: Annotated[str, Setting("A database, which is not opened.")] = "sqlite:///tested.db"
     stubborn: Annotated[bool, Setting("Whether the resource takes for ever to start.")] = False
 
 
 def create(settings: Settings) -> Service:
+    open_database(settings.database_url)
     service = SmallService(settings)
     return Service(
         "tested",

@@ -107,6 +107,14 @@ async def test_a_foreseen_failure_of_a_resource_is_told_in_one_sentence(start: S
     assert "The database cannot be reached." in told["failed"]
 
 
+async def test_the_address_of_a_database_that_is_none_is_a_wrong_setting(start: Start) -> None:
+    ended = await (await start(database_url="mysql://user:secret@host/orders")).ended()
+
+    assert 2 == ended.code
+    assert "mysql:// is no database that is known here" in ended.line("cannot start")["reason"]
+    assert "Traceback" not in ended.output
+
+
 async def test_any_other_failure_is_told_with_its_traceback(start: Start) -> None:
     ended = await (await start(wrong=True)).ended()
 

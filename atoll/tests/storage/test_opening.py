@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from atoll.storage import open_database
+from atoll.storage.opening import AddressInvalid
 
 
 async def test_a_file_is_opened_at_an_absolute_path(tmp_path: Path) -> None:
@@ -33,7 +34,7 @@ async def test_a_file_is_opened_at_a_relative_path(tmp_path: Path, monkeypatch: 
     ],
 )
 def test_another_address_is_refused_in_words_that_hold_no_secret(url: str, words: str) -> None:
-    with pytest.raises(ValueError, match=words) as refusal:
+    with pytest.raises(AddressInvalid, match=words) as refusal:
         open_database(url)
 
     assert "sqlite:///data/orders.db" in str(refusal.value)

@@ -151,7 +151,7 @@ def _failed(error: Exception, line: SupervisorLine) -> int:
     else:
         log.critical("process failed", exc_info=error)
     line.failed(told)
-    return BAD_SETTINGS if isinstance(cause, SettingsInvalid) else FAILED
+    return BAD_SETTINGS if _is_for_settings(cause) else FAILED
 
 
 def _foreseen(error: BaseException | None) -> bool:
@@ -164,7 +164,14 @@ def _says_it_all(error: BaseException | None) -> bool:
     from atoll.storage.database import DatabaseError  # costs memory in services without a database
     from atoll.storage.migrations import MigrationsInvalid
 
-    return isinstance(error, SettingsInvalid | StartFailed | DatabaseError | MigrationsInvalid)
+    return _is_for_settings(error) or isinstance(error, StartFailed | DatabaseError | MigrationsInvalid)
+
+
+def _is_for_settings(error: BaseException | None) -> bool:
+    """Whether other settings would mend it."""
+    from atoll.storage.opening import AddressInvalid
+
+    return isinstance(error, SettingsInvalid | AddressInvalid)
 
 
 def _log_stray_error(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -16,12 +16,16 @@ _EXAMPLE = (
 _POSTGRES = ("postgresql", "postgres")
 
 
+class AddressInvalid(ValueError):
+    """The URL of a database means nothing; the message says why, without a password that it may hold."""
+
+
 def open_database(url: str, *, clock: Clock | None = None) -> Database:
     """The database at `url`, to be entered before use; nothing is opened yet.
 
     After `sqlite:///` comes the path of a file, relative to the working directory unless it starts with `/`. What
-    may come after `postgresql://` is told by `storage.postgres.address`. ValueError says what is wrong with any
-    other URL, without a password that it may hold.
+    may come after `postgresql://` is told by `storage.postgres.address`. AddressInvalid says what is wrong with
+    any other URL, without a password that it may hold.
     """
     if _scheme(url) in _POSTGRES:
         address = _postgres_address(url)
@@ -36,8 +40,8 @@ def open_database(url: str, *, clock: Clock | None = None) -> Database:
 def open_read_only(url: str) -> ReadOnlyDatabase:
     """The database at `url` for somebody who only looks at it, while its service runs or afterwards.
 
-    To be entered before use, which raises `DatabaseUnavailable` when there is no such database. ValueError as for
-    `open_database`.
+    To be entered before use, which raises `DatabaseUnavailable` when there is no such database. AddressInvalid as
+    for `open_database`.
     """
     if _scheme(url) in _POSTGRES:
         address = _postgres_address(url)
@@ -50,13 +54,13 @@ def open_read_only(url: str) -> ReadOnlyDatabase:
 
 
 def _scheme(url: str) -> str:
-    """One that is known; ValueError for any other."""
+    """One that is known; AddressInvalid for any other."""
     scheme = url.partition(":")[0].lower() if ":" in url else ""
     if scheme in ("sqlite", *_POSTGRES):
         return scheme
     if scheme:
-        raise ValueError(f"{scheme}:// is no database that is known here; {_EXAMPLE}.")
-    raise ValueError(f"The address of a database starts with its kind; {_EXAMPLE}.")
+        raise AddressInvalid(f"{scheme}:// is no database that is known here; {_EXAMPLE}.")
+    raise AddressInvalid(f"The address of a database starts with its kind; {_EXAMPLE}.")
 
 
 def _postgres_address(url: str) -> "Address":
@@ -65,16 +69,19 @@ def _postgres_address(url: str) -> "Address":
     except ModuleNotFoundError as missing:
         if missing.name != "asyncpg":
             raise
-        raise ValueError("PostgreSQL needs asyncpg; install it with: pip install 'atoll[postgres]'") from missing
-    return parse_address(url)
+        raise AddressInvalid("PostgreSQL needs asyncpg; install it with: pip install 'atoll[postgres]'") from missing
+    try:
+        return parse_address(url)
+    except ValueError as error:
+        raise AddressInvalid(str(error)) from None  # the cause may hold a password
 
 
 def _file_of(parts: SplitResult) -> str:
     path = unquote(parts.path.removeprefix("/"))
     if parts.netloc:
-        raise ValueError(f"sqlite:// needs three slashes before the path, not two; {_EXAMPLE}.")
+        raise AddressInvalid(f"sqlite:// needs three slashes before the path, not two; {_EXAMPLE}.")
     if path in ("", ":memory:"):
-        raise ValueError(f"sqlite:// needs the path of a file; {_EXAMPLE}.")
+        raise AddressInvalid(f"sqlite:// needs the path of a file; {_EXAMPLE}.")
     if parts.query or parts.fragment:
-        raise ValueError(f"sqlite:// takes nothing after the path; {_EXAMPLE}.")
+        raise AddressInvalid(f"sqlite:// takes nothing after the path; {_EXAMPLE}.")
     return path

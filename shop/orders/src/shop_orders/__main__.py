@@ -7,6 +7,10 @@ from shop_orders.app import create_app
 from shop_orders.settings import OrdersSettings
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["migrate"]:
-        migrate("orders", OrdersSettings, "shop_orders")
-    main("orders", create_app, OrdersSettings)
+    match sys.argv[1:]:
+        case []:
+            main("orders", create_app, OrdersSettings)
+        case ["migrate"]:
+            migrate("orders", OrdersSettings, "shop_orders")
+        case _:
+            sys.exit("Usage: python -m shop_orders [migrate]")

@@ -7,6 +7,10 @@ from shop_products.app import create_app
 from shop_products.settings import ProductsSettings
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["migrate"]:
-        migrate("products", ProductsSettings, "shop_products")
-    main("products", create_app, ProductsSettings)
+    match sys.argv[1:]:
+        case []:
+            main("products", create_app, ProductsSettings)
+        case ["migrate"]:
+            migrate("products", ProductsSettings, "shop_products")
+        case _:
+            sys.exit("Usage: python -m shop_products [migrate]")
