@@ -257,6 +257,17 @@ async def test_headers_are_read_by_their_names(client: AppClient) -> None:
     assert {"key": "k", "version": 8, "needed": "n"} == answer.json()["values"]
 
 
+def test_the_lines_of_one_header_are_one_list() -> None:
+    async def nothing() -> dict[str, Any]:
+        return {}
+
+    sent = [(b"if-match", b'"1"'), (b"host", b"x"), (b"if-match", b'"2", "3"')]
+    request = Request({"headers": sent, "path_params": {}}, nothing, body_limit=0)
+
+    assert '"1", "2", "3"' == request.header("If-Match")
+    assert {"if-match": '"1", "2", "3"', "host": "x"} == request.headers
+
+
 async def test_headers_that_are_missing_are_none_or_their_default(client: AppClient) -> None:
     answer = await client.get("/header")
 

@@ -104,3 +104,10 @@ async def test_what_is_kept_does_not_help_to_guess_the_password(anyone: httpx2.A
 def _plain_digests() -> set[bytes]:
     """What whoever has only the database could compare a guess with."""
     return {hashlib.sha256(wire.encode(guess)).digest() for guess in (ANN, ANN["password"])}
+
+
+async def test_two_keys_are_no_key(anyone: httpx2.AsyncClient) -> None:
+    keys = [("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
+    answer = await anyone.post("/users", json=ANN, headers=keys)
+
+    assert (422, "Idempotency-Key") == (answer.status_code, answer.json()["errors"][0]["pointer"])

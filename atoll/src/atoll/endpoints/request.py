@@ -1,6 +1,6 @@
 """The raw request, for handlers that ask for it, and for the readers of everything else."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
 
 from starlette.types import Receive, Scope
@@ -21,6 +21,9 @@ class Request:
         self.scope = scope
         self.path_params: Mapping[str, str] = scope["path_params"]
         self.header_bytes: dict[bytes, bytes] = dict(scope["headers"])
+        """Of one that was sent several times, all values with commas between (RFC 9110, section 5.3)."""
+        if len(self.header_bytes) < len(scope["headers"]):
+            self.header_bytes = _joined(scope["headers"])
         self._receive = receive
         self._body_limit = body_limit
         self._body: bytes | None = None
@@ -47,7 +50,7 @@ class Request:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Every header, names in lower case; of one sent twice, the last."""
+        """Every header, names in lower case; the values of one sent several times with commas between."""
         return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.header_bytes.items()}
 
     def header(self, name: str) -> str | None:
@@ -105,3 +108,11 @@ class Request:
     def _refuse_over(self, size: int) -> None:
         if size > self._body_limit:
             raise ContentTooLarge(f"The body is larger than {self._body_limit} bytes.", headers={"Connection": "close"})
+
+
+def _joined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """A list stays the same list, and of what may be there once nothing is left that could be taken for it."""
+    joined: dict[bytes, bytes] = {}
+    for name, value in headers:
+        joined[name] = joined[name] + b", " + value if name in joined else value
+    return joined
