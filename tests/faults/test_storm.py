@@ -1,9 +1,10 @@
 """The short form of `make faults`: two of each service, a broker killed and wiped, people who buy all the while."""
 
+import sys
 from pathlib import Path
 
 import pytest
-from tests.faults.storm.plan import BROKER, Fault, Step
+from tests.faults.storm.plan import BROKER, FORKS, Fault, Step
 from tests.faults.storm.round import Kept, Round
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(150)]
@@ -16,6 +17,7 @@ STEPS = [
     Step(2.8, Fault.WIPE, BROKER),
     Step(3.2, Fault.KILL, "orders-2"),
     Step(3.8, Fault.KILL, "gateway"),
+    *([Step(4.4, Fault.KILL, FORKS)] if sys.platform == "linux" else []),
 ]
 
 

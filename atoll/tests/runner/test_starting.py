@@ -13,7 +13,7 @@ from atoll.runner.forking.forks import Forks
 from atoll.runner.service_process import Ended, Printed, ProcessEvent, Ready, ServiceProcess
 from atoll.runner.starting import Start, executed
 from atoll.testing.eventually import eventually
-from atoll.testing.processes import is_alive
+from atoll.testing.processes import is_alive, parent_of
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux forks after loading")
 
@@ -277,7 +277,3 @@ class TestForks:
         await forks.close()
 
         assert "exited with code 3" == ended[0]
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])

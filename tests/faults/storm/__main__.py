@@ -18,7 +18,7 @@ from pathlib import Path
 
 from tests.faults.storm.bound import sentence
 from tests.faults.storm.in_flight import InFlight
-from tests.faults.storm.plan import BROKER, DISK, POSTGRES, storm
+from tests.faults.storm.plan import BROKER, DISK, FORKS, POSTGRES, storm
 from tests.faults.storm.round import HOLD_SECONDS, REPLICATED, Kept, Outcome, Round
 from tests.faults.storm.small_disk import small_disk
 
@@ -60,7 +60,8 @@ def main() -> int:
 def _round(seed: str, engine: str) -> Outcome:
     with _kept(engine) as kept:
         extra = [POSTGRES] if engine == "postgresql" else [DISK] if kept.disk else []
-        steps = storm(seed, [*SERVICES, BROKER, *extra], seconds=ROUND, long_stop=HOLD_SECONDS + 2.0)
+        forks = [FORKS] if sys.platform == "linux" else []
+        steps = storm(seed, [*SERVICES, BROKER, *forks, *extra], seconds=ROUND, long_stop=HOLD_SECONDS + 2.0)
         print(f"\nRound {seed} on {engine}, two of each service, {len(steps)} faults", flush=True)
         if engine == "sqlite" and kept.disk is None:
             print("  (no disk is filled: only root can mount a small one)", flush=True)

@@ -9,11 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from tests.faults.storm.in_flight import InFlight, Watching
-from tests.faults.storm.plan import BROKER, POSTGRES, Fault, Step
+from tests.faults.storm.plan import BROKER, FORKS, POSTGRES, Fault, Step
 from tests.faults.storm.small_disk import SmallDisk
 
 from atoll.runner.data_folder import DataFolder
 from atoll.testing.eventually import eventually
+from atoll.testing.processes import parent_of
 from atoll.testing.system import SystemUnderTest
 from atoll.testing.valkey_server import ValkeyToBreak
 
@@ -111,4 +112,14 @@ class Harm:
                 return int((self.system.data / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0])
             return 0
         running = DataFolder(self.system.data).running()
-        return running.services[target].pid if running else 0
+        if running is None:
+            return 0
+        return self._fork_server() if target == FORKS else running.services[target].pid
+
+    def _fork_server(self) -> int:
+        """The parent of any service; 0 while none runs, or where programs are executed."""
+        for pid in self.system.pids():
+            with suppress(OSError):
+                parent = parent_of(pid)
+                return 0 if parent == self.system.pid else parent
+        return 0

@@ -8,7 +8,8 @@ from enum import StrEnum
 BROKER = "broker"
 POSTGRES = "postgres"
 DISK = "disk"
-"""Targets beside the services, which have their own names."""
+FORKS = "fork server"
+"""Targets beside the services, which have their own names. With the fork server every service dies at once."""
 
 
 class Fault(StrEnum):
@@ -46,7 +47,7 @@ _WEIGHTS = {Fault.KILL: 72, Fault.FREEZE: 12, Fault.WIPE: 6, Fault.STOP: 5, Faul
 _ONLY = {Fault.WIPE: {BROKER}, Fault.STOP: {BROKER}, Fault.FILL: {DISK}}
 """Faults that only some can have."""
 
-_NEVER = {Fault.KILL: {DISK}, Fault.FREEZE: {DISK, POSTGRES}}
+_NEVER = {Fault.KILL: {DISK}, Fault.FREEZE: {DISK, POSTGRES, FORKS}}
 
 
 def storm(seed: str, targets: Sequence[str], *, seconds: float, long_stop: float = 0.0) -> list[Step]:
