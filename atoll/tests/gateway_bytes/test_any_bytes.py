@@ -6,8 +6,12 @@ BYTES_CASES says how many, BYTES_SEED where to begin.
 
 import asyncio
 import contextlib
+import fcntl
 import itertools
 import os
+import socket
+import sys
+import termios
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -134,6 +138,14 @@ class Line(asyncio.Protocol):
         self.closed = True
 
 
+def _under_way(transport: asyncio.BaseTransport) -> int:
+    """Bytes that a socket has sent and its peer's kernel has not taken yet; 0 where that cannot be known."""
+    end: socket.socket | None = transport.get_extra_info("socket")
+    if end is None or end.fileno() < 0 or not sys.platform.startswith("linux"):
+        return 0
+    return int.from_bytes(fcntl.ioctl(end.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+
+
 class Bench:
     """A gateway that stays open from case to case, and what stands behind it."""
 
@@ -175,13 +187,16 @@ class Bench:
         return line.received
 
     async def _quiet(self, line: Line) -> None:
-        """Return when nothing has happened for some turns of the loop, and the gateway owes no answer."""
+        """Return when nothing has happened for some turns of the loop, the gateway owes no answer, and nothing is on
+        its way in the kernel, which a busy machine may leave there for a while."""
         before, turns = -1, 0
         while turns < 8 and not line.closed:
             await asyncio.sleep(0)
-            owes = any("answers" in repr(each) for each in self._gateway.server.connections)
+            connections: Any = self._gateway.server.connections
+            owes = any("answers" in repr(each) for each in connections)
+            under_way = sum(_under_way(each) for each in (line.transport, *(each._transport for each in connections)))
             now = len(line.received) + len(self._recorder.requests)
-            turns = 0 if owes or now != before else turns + 1
+            turns = 0 if owes or under_way or now != before else turns + 1
             before = now
 
     def _compare(self, stream: bytes, logged: Sequence[dict[str, Any]], received: bytes) -> None:
