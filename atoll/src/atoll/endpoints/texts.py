@@ -70,13 +70,15 @@ class QueryString(Generic[T]):
         self._type = type_
         self._singles = {f.encode_name: reader_of(f.type) for f in info.fields if not _is_list(f.type)}
         self._lists = {f.encode_name: reader_of(_item_type(f.type)) for f in info.fields if _is_list(f.type)}
+        self._choices = {f.encode_name: choices for f in info.fields if (choices := _choices_of(f.type))}
+        self._takes_others = not info.forbid_unknown_fields
 
     def read(self, query: bytes) -> T:
         """The parameters; raises `InvalidFields` that points at the first wrong, repeated or unknown one."""
         try:
             return msgspec.convert(self._values(query), self._type, dec_hook=wire.read_scalar)
         except msgspec.ValidationError as error:
-            raise _by_name(error) from error
+            raise self._by_name(error) from error
 
     def _values(self, query: bytes) -> dict[str, Any]:
         values: dict[str, Any] = {}
@@ -85,9 +87,20 @@ class QueryString(Generic[T]):
                 values.setdefault(name, []).append(_read_named(name, self._lists[name], text))
             elif name in values:
                 raise InvalidFields.at(name, f"The query parameter {name} is given more than once.")
+            elif name not in self._singles and not self._takes_others:
+                known = ", ".join([*self._singles, *self._lists])
+                raise InvalidFields.at(name, f"There is no query parameter {name} here; there are {known}.")
             else:
                 values[name] = _read_named(name, self._singles.get(name, str), text)
         return values
+
+    def _by_name(self, error: msgspec.ValidationError) -> InvalidFields:
+        """The mistake with the parameter's name in place of a pointer."""
+        mistake = wire.invalid_fields(error).errors[0]
+        name = mistake.pointer.removeprefix("/").partition("/")[0]
+        if choices := self._choices.get(name):
+            return InvalidFields.at(name, f"The query parameter {name} is one of {choices}.")
+        return InvalidFields.at(name, f"The query parameter {name} is wrong: {mistake.detail}")
 
 
 def split_query(query: bytes) -> Sequence[tuple[str, str]]:
@@ -132,13 +145,6 @@ def _read_named(name: str, read: ReadText, text: str) -> Any:
         return read(text)
     except ValueError as error:
         raise InvalidFields.at(name, f"The query parameter {name} is wrong: {error}.") from error
-
-
-def _by_name(error: msgspec.ValidationError) -> InvalidFields:
-    """The mistake with the parameter's name in place of a pointer."""
-    mistake = wire.invalid_fields(error).errors[0]
-    name = mistake.pointer.removeprefix("/").partition("/")[0]
-    return InvalidFields.at(name, f"The query parameter {name} is wrong: {mistake.detail}")
 
 
 _SCALARS = (
@@ -194,6 +200,14 @@ def _values_of(kind: types.Type) -> Sequence[Any]:
             return [member.value for member in cls]
         case _:
             return ()
+
+
+def _choices_of(type_: types.Type) -> str:
+    """The values of a parameter that takes these and no others; empty for any other parameter."""
+    kinds = _kinds(type_)
+    if not all(isinstance(kind, types.LiteralType | types.EnumType) for kind in kinds):
+        return ""
+    return ", ".join(str(value) for kind in kinds for value in _values_of(kind))
 
 
 def _takes_text(kind: types.Type) -> bool:

@@ -184,7 +184,7 @@ def _find(node: _Node, segments: list[bytes], position: int) -> Rules | None:
 
 def _method_refused(method: bytes, rules: Rules) -> MethodNotAllowed:
     allowed = ", ".join(sorted(each.decode() for each in rules))
-    return MethodNotAllowed(f"{method.decode()} is not possible here; {allowed} is.", headers={"Allow": allowed})
+    return MethodNotAllowed(f"{method.decode()} is not possible here, only {allowed}.", headers={"Allow": allowed})
 
 
 def _wrong_in(given: RouteSettings) -> Iterator[str]:
