@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import Connection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 from redis.exceptions import RedisError, ResponseError
 
 from atoll.events.broker import BrokerUnavailable
@@ -108,6 +109,15 @@ def _connection_options(url: str) -> dict[str, Any]:
     return options
 
 
+class _PackingInC:
+    """Commands are packed by hiredis: redis-py itself does so only where nothing is awaited."""
+
+    _packer = HiredisRespSerializer()
+
+    def pack_command(self, *command: str | bytes | int | float) -> list[bytes]:
+        return self._packer.pack(*command)  # type: ignore[no-any-return, arg-type]  # its stub says one list
+
+
 def _client(options: Mapping[str, Any]) -> Redis:
     """redis-py without what it does by itself: repeating, raising when the pool is empty, converting answers."""
     settings = {
@@ -119,6 +129,8 @@ def _client(options: Mapping[str, Any]) -> Redis:
         "protocol": 2,
         **options,
     }
+    kind = settings.get("connection_class", Connection)
+    settings["connection_class"] = type(kind.__name__, (_PackingInC, kind), {})
     client = Redis(connection_pool=BlockingConnectionPool(**settings))
     client.response_callbacks.clear()
     return client
