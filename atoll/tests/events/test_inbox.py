@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from atoll import context
 from atoll.clock import Clock, SystemClock
-from atoll.events import Delivery, Event, EventSource, EventType, On, RedeliveryPolicy
+from atoll.events import Delivery, Event, EventSource, EventType, Line, On, OnMany, RedeliveryPolicy
 from atoll.events.dead_letters import DeadLetters
 from atoll.events.envelope import encode
 from atoll.events.failures import Failures
@@ -34,6 +34,7 @@ class Moved(Model):
 
 MOVED = EventType("stock.moved", Moved)
 CLOSED = EventType("stock.closed", Moved)
+COUNTED = EventType("stock.counted", Moved)
 SOURCE = EventSource("stock")
 
 Taken = tuple[Inbox, Failures, DeadLetters]
@@ -45,9 +46,10 @@ class Book:
     def __init__(self) -> None:
         self.poison: set[str] = set()
         self.traces: list[str] = []
+        self.together: list[int] = []
 
-    def lines(self) -> list[On[Moved]]:
-        return [On(MOVED, self.move), On(CLOSED, self.close)]
+    def lines(self) -> list[Line]:
+        return [On(MOVED, self.move), On(CLOSED, self.close), OnMany(COUNTED, self.count)]
 
     async def move(self, event: Event[Moved], tx: Transaction) -> None:
         in_hand = context.current.get()
@@ -61,6 +63,11 @@ class Book:
         )
         if event.subject in self.poison:
             raise ValueError("poison")
+
+    async def count(self, events: Sequence[Event[Moved]], tx: Transaction) -> None:
+        self.together.append(len(events))
+        for event in events:
+            await self.move(event, tx)
 
     async def close(self, event: Event[Moved], tx: Transaction) -> None:
         await tx.execute(
@@ -94,7 +101,7 @@ async def closings(database: Database) -> dict[str, int]:
     return dict(await database.fetch_all("SELECT id, confirmations FROM orders"))
 
 
-MOVES = st.tuples(st.sampled_from("abc"), st.integers(-5, 5), st.sampled_from([MOVED, CLOSED]))
+MOVES = st.tuples(st.sampled_from("abc"), st.integers(-5, 5), st.sampled_from([MOVED, CLOSED, COUNTED]))
 
 
 @settings(max_examples=40, deadline=None)
@@ -140,6 +147,25 @@ async def test_a_poisoned_event_takes_nobody_with_it(database: Database) -> None
     inbox, *_ = parts(database, book)
     await inbox.take(delivered(*(moved(f"s{number}") for number in range(6))))
 
+    assert {"s0": 1, "s1": 1, "s2": 1, "s4": 1, "s5": 1} == await sums(database)
+
+
+async def test_events_that_have_come_together_are_handed_over_together(database: Database) -> None:
+    book = Book()
+    inbox, *_ = parts(database, book)
+    await inbox.take(delivered(*(moved(f"s{number}", type_=COUNTED) for number in range(6)), moved("t")))
+
+    assert [6] == book.together
+    assert {**{f"s{number}": 1 for number in range(6)}, "t": 1} == await sums(database)
+
+
+async def test_of_those_that_came_together_a_poisoned_one_takes_nobody_with_it(database: Database) -> None:
+    book = Book()
+    book.poison = {"s3"}
+    inbox, *_ = parts(database, book)
+    await inbox.take(delivered(*(moved(f"s{number}", type_=COUNTED) for number in range(6))))
+
+    assert [6, 1, 1, 1, 1, 1, 1] == book.together
     assert {"s0": 1, "s1": 1, "s2": 1, "s4": 1, "s5": 1} == await sums(database)
 
 

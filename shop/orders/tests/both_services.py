@@ -20,7 +20,7 @@ from shop_products.subscriptions import Subscriptions as SubscriptionsOfProducts
 from shop_products.use_cases.add_products import AddProducts
 from shop_products.use_cases.release_order import ReleaseOrder
 from shop_products.use_cases.reserve import Reserve
-from shop_products.use_cases.settle_order import SettleOrder
+from shop_products.use_cases.settle_orders import SettleOrders
 
 HOLD = timedelta(minutes=10)
 
@@ -36,7 +36,7 @@ class BothServices:
         self.reserve_now = Reserve(self.products, clock, HOLD)
         self.lines_of_orders = SubscriptionsOfOrders(self.outbox_of_orders, clock).table()
         self.lines_of_products = SubscriptionsOfProducts(
-            SettleOrder(self.outbox_of_products, clock), ReleaseOrder(self.products, clock)
+            SettleOrders(self.outbox_of_products, clock), ReleaseOrder(self.products, clock)
         ).table()
         self.place_order = PlaceOrder(
             self.orders,

@@ -13,7 +13,7 @@ from shop.orders.tests.both_services import BothServices, state
 
 from atoll import wire
 from atoll.clock import Clock
-from atoll.events import Delivery, Event, EventSource, On
+from atoll.events import Delivery, Event, EventSource, Line
 from atoll.events.failures import Failures
 from atoll.events.handlers import Handlers
 from atoll.events.inbox import Inbox
@@ -28,7 +28,7 @@ BUYERS = ("ann", "bob")
 class Post:
     """What a service says, and the inbox for what it is told."""
 
-    def __init__(self, database: Database, lines: Sequence[On[Any]], clock: Clock) -> None:
+    def __init__(self, database: Database, lines: Sequence[Line], clock: Clock) -> None:
         handlers, metrics = Handlers(lines), EventMetrics(CollectorRegistry())
         failures = Failures(database, handlers, metrics, clock)
         self.inbox = Inbox(database, handlers, failures, metrics, clock=clock)

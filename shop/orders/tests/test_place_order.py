@@ -1,10 +1,16 @@
 """Placing an order: at products' prices, on products' stock, for the user of the token."""
 
+import asyncio
 from typing import Any
 
 import httpx2
 import pytest
 
+from atoll import wire
+from atoll.events import EventSource, Message
+from shop_contracts.events import USER_DELETED, UserDeleted
+
+LAMP = {"items": [{"productId": "lamp", "quantity": 1}]}
 TWO_LAMPS = {"items": [{"productId": "lamp", "quantity": 2}]}
 
 
@@ -115,3 +121,30 @@ async def test_only_users_place_orders(visitors: Any) -> None:
 
     assert nobody.status_code == 401
     assert service.status_code == 403
+
+
+async def test_of_those_who_order_at_once_each_is_answered_by_itself(
+    ann: httpx2.AsyncClient, visitors: Any, shelf: Any, eventually: Any
+) -> None:
+    shelf.stock["lamp"] = 8
+    bob = visitors.user("bob")
+    answers = await asyncio.gather(*(one.post("/orders", json=LAMP) for one in (ann, bob) for _ in range(5)))
+    placed = [answer.json() for answer in answers if answer.status_code == 201]
+
+    assert sorted(answer.status_code for answer in answers) == [201] * 8 + [400] * 2
+    for client, buyer in ((ann, "ann"), (bob, "bob")):
+        mine = (await client.get("/orders")).json()["items"]
+        assert sorted(order["id"] for order in mine) == sorted(o["id"] for o in placed if o["userId"] == buyer)
+    for order in placed:
+        await eventually.status(ann if order["userId"] == "ann" else bob, order["id"], "confirmed")
+
+
+async def test_a_buyer_who_is_gone_takes_no_other_with_them(
+    ann: httpx2.AsyncClient, visitors: Any, broker: Any, eventually: Any
+) -> None:
+    bob = visitors.user("bob")
+    gone = EventSource("users").event(USER_DELETED, subject="bob", sequence=2, data=UserDeleted(user_id="bob"))
+    await broker.publish([Message(gone.type, wire.encode(gone))])
+    mine, theirs, another = await asyncio.gather(*(one.post("/orders", json=LAMP) for one in (ann, bob, ann)))
+
+    assert [mine.status_code, theirs.status_code, another.status_code] == [201, 403, 201]

@@ -89,6 +89,11 @@ class Ledger:
         sql = "SELECT change, cause, order_id FROM stock_ledger WHERE product_id = $1 ORDER BY number"
         return await self._database.fetch_all(sql, product_id)
 
+    async def numbers(self, product_id: str) -> list[int]:
+        """How its rows are numbered."""
+        sql = "SELECT number FROM stock_ledger WHERE product_id = $1 ORDER BY number"
+        return [number for (number,) in await self._database.fetch_all(sql, product_id)]
+
     async def mismatches(self) -> list[Row]:
         """Products whose stock is not the sum of their changes."""
         return await self._database.fetch_all(

@@ -30,7 +30,7 @@ from shop_products.use_cases.change_stock import ChangeStock
 from shop_products.use_cases.free_lapsed_holds import GRACE, FreeLapsedHolds
 from shop_products.use_cases.release_order import ReleaseOrder
 from shop_products.use_cases.reserve import Reserve
-from shop_products.use_cases.settle_order import SettleOrder
+from shop_products.use_cases.settle_orders import Placed, SettleOrders
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class LifeOfStock(RuleBasedStateMachine):
         self.run(self.database.__aenter__())
         self.run(self.database.migrate(load_migrations("shop_products")))
         self.outbox = Outbox("products", clock=self.clock)
-        self.settle_now = SettleOrder(self.outbox, self.clock)
+        self.settle_now = SettleOrders(self.outbox, self.clock)
         self.reserve_now = Reserve(self.database, self.clock, HOLD)
         new = [NewProduct(name=f"P{n}", price=Money(100), category="c", stock=FIRST_STOCK) for n in range(3)]
         added = self.run(AddProducts(self.database, self.outbox, self.clock, uuid7(self.clock))(new))
@@ -125,7 +125,7 @@ class LifeOfStock(RuleBasedStateMachine):
     def settle(self, order_ids: list[str]) -> None:
         async def settle(tx: Transaction) -> None:
             for order_id in order_ids:
-                await self.settle_now(tx, order_id, sequence=1)
+                await self.settle_now(tx, [Placed(order_id)])
 
         before = len(self.answers())
         self.run(self.database.transaction(settle))

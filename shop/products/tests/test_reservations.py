@@ -323,3 +323,26 @@ async def test_neither_none_nor_too_many_reserve_at_once(
     body = [{"orderId": f"o{number}", "items": items({shop["Lamp"]: 1})} for number in range(count)]
 
     assert (await service.put("/reservations", json=body)).status_code == 422
+
+
+async def test_several_that_are_new_are_held_in_one_transaction(
+    service: httpx2.AsyncClient, shop: dict[str, str], ledger: Any
+) -> None:
+    lamp, chair = shop["Lamp"], shop["Chair"]
+    outcomes = await reserve_all(service, {"o3": {lamp: 2, chair: 1}, "o1": {lamp: 3}, "o2": {chair: 2, lamp: 5}})
+
+    assert ["o3", "o1", "o2"] == [outcome["reservation"]["orderId"] for outcome in outcomes]
+    assert [0, 0] == [await stock(service, lamp), await stock(service, chair)]
+    assert [(10, "added", None), (-2, "held", "o3"), (-3, "held", "o1"), (-5, "held", "o2")] == await ledger.of(lamp)
+    assert [1, 2, 3, 4] == await ledger.numbers(lamp)
+    assert [] == await ledger.mismatches()
+
+
+async def test_when_there_is_not_enough_for_all_as_many_are_served_as_can_be(
+    service: httpx2.AsyncClient, shop: dict[str, str], ledger: Any
+) -> None:
+    outcomes = await reserve_all(service, {f"o{number}": {shop["Lamp"]: 4} for number in range(3)})
+
+    assert 2 == len([outcome for outcome in outcomes if outcome["reservation"]])
+    assert 2 == await stock(service, shop["Lamp"])
+    assert [] == await ledger.mismatches()

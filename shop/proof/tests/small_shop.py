@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Self, TypeVar, cast
 
 from prometheus_client import CollectorRegistry
 
 from atoll import wire
 from atoll.clock import to_millis
 from atoll.endpoints import Reply
-from atoll.events import Broker, Delivery, Mark, Message, On, Outbox
+from atoll.events import Broker, Delivery, Line, Mark, Message, Outbox
 from atoll.events.failures import Failures
 from atoll.events.handlers import Handlers
 from atoll.events.inbox import Inbox
@@ -50,7 +50,7 @@ from shop_products.use_cases.change_stock import ChangeStock
 from shop_products.use_cases.free_lapsed_holds import FreeLapsedHolds
 from shop_products.use_cases.release_order import ReleaseOrder
 from shop_products.use_cases.reserve import Reserve
-from shop_products.use_cases.settle_order import SettleOrder
+from shop_products.use_cases.settle_orders import Placed, SettleOrders
 from shop_proof.history import HistoryFile
 from shop_proof.verify.promises import Outcome, Verdict
 from shop_proof.verify.report import Report
@@ -88,7 +88,7 @@ class Post:
     """Carries the events of one service to another one, when the test says so. A broker, as the relay sees it."""
 
     def __init__(
-        self, outbox: Outbox, sender: Database, receiver: Database, lines: Sequence[On[Any]], clock: ManualClock
+        self, outbox: Outbox, sender: Database, receiver: Database, lines: Sequence[Line], clock: ManualClock
     ) -> None:
         handlers, metrics = Handlers(lines), EventMetrics(CollectorRegistry())
         self._types = set(handlers.types)
@@ -128,7 +128,7 @@ class SmallShop:
         self.outbox_of_products = Outbox("products", clock=self.clock)
         self.outbox_of_orders = Outbox("orders", clock=self.clock)
         self.at_products = ProductsHere(self.products, Reserve(self.products, self.clock, HOLD))
-        self.settle_order = SettleOrder(self.outbox_of_products, self.clock)
+        self.settle_orders = SettleOrders(self.outbox_of_products, self.clock)
         self.release_order = ReleaseOrder(self.products, self.clock)
         self.once_per_key = OncePerKey(self.products, self.clock)
         self._stack = AsyncExitStack()
@@ -141,7 +141,7 @@ class SmallShop:
             self.outbox_of_orders,
             self.orders,
             self.products,
-            SubscriptionsOfProducts(self.settle_order, self.release_order).table(),
+            SubscriptionsOfProducts(self.settle_orders, self.release_order).table(),
             self.clock,
         )
         self._post_to_orders = Post(
@@ -262,14 +262,14 @@ class SmallShop:
 
     async def settle(self, order_id: str) -> None:
         """Products makes a hold the order's own, whatever orders says."""
-        await self.products.transaction(lambda tx: self.settle_order(tx, order_id, sequence=1))
+        await self.products.transaction(lambda tx: self.settle_orders(tx, [Placed(order_id)]))
 
     async def ship(self, order_id: str, status: Status = Status.SHIPPED) -> None:
         await ShipOrder(self.orders, self.outbox_of_orders, self.clock, changed=_nobody_of)(order_id, status, ADMIN)
 
     async def sweep(self) -> None:
         """Products asks orders about the holds that ran out."""
-        await FreeLapsedHolds(self.products, self, self.settle_order, self.clock)()
+        await FreeLapsedHolds(self.products, self, self.settle_orders, self.clock)()
 
     async def exists(self, order_id: str) -> bool:
         """What orders says of an order."""

@@ -34,11 +34,12 @@ async def send(message: Message, event_id: str) -> None:
         under_way.discard(event_id)
 
 
-async def send_and_add(self: Outbox, tx: Transaction, event: Event[Any]) -> None:
-    under_way.add(event.id)
-    message = Message(event.type, encode(event))
-    tasks.append(asyncio.get_running_loop().create_task(send(message, event.id)))
-    await add(self, tx, event)
+async def send_and_add(self: Outbox, tx: Transaction, *events: Event[Any]) -> None:
+    for event in events:
+        under_way.add(event.id)
+        message = Message(event.type, encode(event))
+        tasks.append(asyncio.get_running_loop().create_task(send(message, event.id)))
+    await add(self, tx, *events)
 
 
 def commit_what_is_sent(self: WritingConnection) -> None:

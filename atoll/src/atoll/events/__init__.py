@@ -13,7 +13,7 @@ from atoll.events.broker import Broker, BrokerUnavailable, Delivery, Mark, Messa
 from atoll.events.dead_letters import DeadLetter, DeadLetters
 from atoll.events.envelope import Event, EventSource, EventType, EventUnreadable
 from atoll.events.failures import RedeliveryPolicy
-from atoll.events.handlers import On
+from atoll.events.handlers import Line, On, OnMany
 from atoll.events.memory import MemoryBroker
 from atoll.events.opening import broker_of, open_broker
 from atoll.events.outbox import Outbox
@@ -31,10 +31,12 @@ __all__ = [
     "EventSource",
     "EventType",
     "EventUnreadable",
+    "Line",
     "Mark",
     "MemoryBroker",
     "Message",
     "On",
+    "OnMany",
     "Outbox",
     "RedeliveryPolicy",
     "ServiceEvents",

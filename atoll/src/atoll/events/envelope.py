@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 from atoll import context, wire
 from atoll.clock import Clock, SystemClock
 from atoll.ids import NewId, uuid7
-from atoll.observability.tracing import next_header
+from atoll.observability.tracing import TraceContext, next_header
 from atoll.problems import BadRequest, InvalidFields
 from atoll.wire import Model
 
@@ -65,6 +65,18 @@ class EventType(Generic[T]):
     def _decoder(self) -> wire.Decoder[T]:
         return wire.decoder(self.data)
 
+    @cached_property
+    def _whole(self) -> wire.Decoder[Event[T]]:
+        return wire.decoder(Event[self.data])  # type: ignore[name-defined]  # known only here
+
+    def read_whole(self, body: bytes) -> Event[T] | None:
+        """The event that travelled, if it is one of this type; None when it is not, and why is for others to say."""
+        try:
+            event = self._whole.decode(body)
+        except (BadRequest, InvalidFields):
+            return None
+        return event if event.type == self.name else None
+
     def read(self, event: Event[wire.Raw]) -> Event[T]:
         """The same event with its data understood; `EventUnreadable` when that is not what was agreed on."""
         return Event(
@@ -90,8 +102,10 @@ class EventSource:
     def __repr__(self) -> str:
         return f"EventSource({self.source!r})"
 
-    def event(self, type_: EventType[T], *, subject: str, sequence: int, data: T) -> Event[T]:
-        """An event of `type_` that happens now."""
+    def event(
+        self, type_: EventType[T], *, subject: str, sequence: int, data: T, cause: Event[Any] | None = None
+    ) -> Event[T]:
+        """An event of `type_` that happens now; in the trace of the event that is its cause, if it has one."""
         return Event(
             id=self._new_id(),
             source=self.source,
@@ -100,7 +114,7 @@ class EventSource:
             time=self._clock.now(),
             sequence=sequence,
             data=data,
-            traceparent=_traceparent(),
+            traceparent=_traceparent() if cause is None else next_header(TraceContext.parse(cause.traceparent)),
         )
 
 

@@ -148,8 +148,8 @@ class Failures:
         """The event, now handled; None when somebody else has done so."""
         if not await table.done(tx, failure.event_id):
             return None
-        event = self._handlers.read(failure.body)
-        await self._handlers.act(event, tx)
+        event = self._handlers.read(failure.body, failure.type)
+        await self._handlers.act([event], tx)
         return event
 
     async def _failed_again(self, failure: Failure, deliveries: int, next_at: int, error: Exception) -> None:

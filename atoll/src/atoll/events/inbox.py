@@ -75,7 +75,7 @@ class Inbox:
     async def _read(self, delivery: Delivery) -> _Arrived | None:
         """None for an event that is set aside at once: unreadable, or suspicious."""
         try:
-            event = self._handlers.read(delivery.body)
+            event = self._handlers.read(delivery.body, delivery.topic)
         except EventUnreadable as error:
             name = f"unreadable-{hashlib.sha256(delivery.body).hexdigest()[:32]}"
             await self._failures.set_aside(name, delivery.topic, delivery.body, error, traceparent=None, hopeless=True)
@@ -99,13 +99,10 @@ class Inbox:
             self._handled(handled)
 
     async def _act_within(self, arrived: Sequence[_Arrived], tx: Transaction) -> list[Event[Any]]:
-        new = await table.note(tx, [event.id for event, _ in arrived], to_millis(self._clock.now()))
-        handled = []
-        for event, _ in arrived:
-            if event.id in new:
-                new.discard(event.id)
-                await self._handlers.act(event, tx)
-                handled.append(event)
+        events = {event.id: event for event, _ in arrived}
+        new = await table.note(tx, list(events), to_millis(self._clock.now()))
+        handled = [event for event in events.values() if event.id in new]
+        await self._handlers.act(handled, tx)
         return handled
 
     async def _one_by_one(self, arrived: Sequence[_Arrived]) -> None:

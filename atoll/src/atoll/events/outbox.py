@@ -13,7 +13,6 @@ So there is no state without its event, and no event without its state. `OutboxR
 """
 
 import asyncio
-from datetime import datetime
 from typing import Any, TypeVar
 
 from atoll.clock import Clock, SystemClock, to_millis
@@ -53,19 +52,22 @@ class Outbox:
         """The service whose events these are."""
         return self._events.source
 
+    def event(
+        self, type_: EventType[T], *, subject: str, sequence: int, data: T, cause: Event[Any] | None = None
+    ) -> Event[T]:
+        """A new event of `type_`, to be added; in the trace of its cause, or else of what is in hand."""
+        return self._events.event(type_, subject=subject, sequence=sequence, data=data, cause=cause)
+
     async def announce(self, tx: Transaction, type_: EventType[T], *, subject: str, sequence: int, data: T) -> Event[T]:
         """Add a new event of `type_`, in the trace of what is in hand; it happens when `tx` is committed."""
-        event = self._events.event(type_, subject=subject, sequence=sequence, data=data)
-        await self._add(tx, event, event.time)
+        event = self.event(type_, subject=subject, sequence=sequence, data=data)
+        await self.add(tx, event)
         return event
 
-    async def add(self, tx: Transaction, event: Event[Any]) -> None:
-        """Add an event that was made before; `UniqueViolated` when it is there already."""
-        await self._add(tx, event, self._clock.now())
-
-    async def _add(self, tx: Transaction, event: Event[Any], now: datetime) -> None:
-        self.additions += 1
-        await outbox_table.add(tx, event, self.relay, to_millis(now))
+    async def add(self, tx: Transaction, *events: Event[Any]) -> None:
+        """Add events that were made before; `UniqueViolated` when one is there already."""
+        self.additions += len(events)
+        await outbox_table.add(tx, events, self.relay, to_millis(self._clock.now()))
 
     def wake(self) -> None:
         """Events were committed: let the relay send them at once. Without this it finds them within a second."""

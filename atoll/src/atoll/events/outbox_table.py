@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 from typing import Any
 
 from atoll.clock import from_millis
 from atoll.events.broker import Mark, Message
 from atoll.events.envelope import Event, encode
-from atoll.storage import Reading, Transaction
+from atoll.storage import Reading, Transaction, listing
 
 MOST_COUNTED = 10_000
 
@@ -22,6 +21,8 @@ _WAITING = """
     WHERE published_at IS NULL AND (relay = $1 OR added_at <= $2)
     ORDER BY added_at, sequence, event_id LIMIT $3
 """
+
+_PUBLISHED = "UPDATE outbox SET published_at = $1 WHERE event_id IN ({})"
 
 _LEFT_OVER = "SELECT 1 FROM outbox WHERE published_at IS NULL AND relay <> $1 AND added_at <= $2 LIMIT 1"
 
@@ -70,9 +71,10 @@ class Backlog:
         return 0.0 if self.oldest is None else max(0.0, (now - self.oldest).total_seconds())
 
 
-async def add(tx: Transaction, event: Event[Any], relay: str, now: int) -> None:
-    """Add an event that `relay` is to publish."""
-    await tx.execute(_ADD, event.id, event.type, encode(event), event.sequence, relay, now)
+async def add(tx: Transaction, events: Sequence[Event[Any]], relay: str, now: int) -> None:
+    """Add events that `relay` is to publish."""
+    rows = [(event.id, event.type, encode(event), event.sequence, relay, now) for event in events]
+    await tx.execute_many(_ADD, rows)
 
 
 async def waiting(reading: Reading, relay: str, left_over_since: int, limit: int) -> list[tuple[str, Message]]:
@@ -98,7 +100,7 @@ async def end_lease(tx: Transaction, relay: str) -> None:
 async def published(tx: Transaction, event_ids: Sequence[str], now: int) -> None:
     """The broker has these events."""
     if event_ids:
-        await tx.execute(_published_sql(len(event_ids)), now, *event_ids)
+        await tx.execute(listing(_PUBLISHED, len(event_ids), after=1), now, *event_ids)
 
 
 async def known_mark(reading: Reading) -> Mark:
@@ -137,9 +139,3 @@ async def backlog(reading: Reading) -> Backlog:
     """What waits to be published."""
     count, oldest = await reading.fetch_one(_COUNT, MOST_COUNTED) or (0, None)
     return Backlog(count, None if oldest is None else from_millis(oldest))
-
-
-@cache
-def _published_sql(count: int) -> str:
-    numbers = ", ".join(f"${number}" for number in range(2, 2 + count))
-    return f"UPDATE outbox SET published_at = $1 WHERE event_id IN ({numbers})"  # noqa: S608 - numbers

@@ -1,7 +1,6 @@
 """The events of one service, joined: what it sends, what it acts on, and the jobs that do so."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -10,7 +9,7 @@ from atoll.events.broker import Broker
 from atoll.events.dead_letters import DeadLetters
 from atoll.events.failures import DEFAULT_REDELIVERY, Failures, RedeliveryPolicy
 from atoll.events.forgetting import ForgettingEvents
-from atoll.events.handlers import HandledHook, Handlers, On
+from atoll.events.handlers import HandledHook, Handlers, Line
 from atoll.events.inbox import Inbox
 from atoll.events.metrics import EventMetrics
 from atoll.events.outbox import Outbox
@@ -33,7 +32,7 @@ class ServiceEvents:
         outbox: Outbox,
         database: Database,
         broker: Broker,
-        subscriptions: Sequence[On[Any]] = (),
+        subscriptions: Sequence[Line] = (),
         *,
         consumer: str,
         metrics: CollectorRegistry,

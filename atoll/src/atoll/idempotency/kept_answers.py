@@ -1,6 +1,6 @@
 """The table of what was answered, with the statements that are right under READ COMMITTED."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Struct, field
@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from atoll import wire
 from atoll.endpoints import Reply
 from atoll.idempotency.keyed_request import KeyedRequest, KeyUsedDifferently
-from atoll.storage import Reading, Transaction
+from atoll.storage import Reading, Transaction, Value
 
 TABLE = """
 CREATE TABLE kept_answers (
@@ -32,14 +32,18 @@ _FIND = """
     WHERE route = $1 AND caller = $2 AND idempotency_key = $3 AND created_at > $4
 """
 
-_KEEP = """
+_KEEP_NEW = """
     INSERT INTO kept_answers (route, caller, idempotency_key, fingerprint, status, headers, body, created_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+"""
+
+_KEEP = f"""
+    {_KEEP_NEW}
     ON CONFLICT (route, caller, idempotency_key) DO UPDATE
     SET fingerprint = excluded.fingerprint, status = excluded.status, headers = excluded.headers,
         body = excluded.body, created_at = excluded.created_at
     WHERE kept_answers.created_at <= $9
-"""
+"""  # noqa: S608 - constants only
 
 _FILL = """
     UPDATE kept_answers SET status = $4, headers = $5, body = $6
@@ -93,18 +97,12 @@ async def find(reading: Reading, request: KeyedRequest) -> KeptAnswer | None:
 
 async def keep(tx: Transaction, request: KeyedRequest, answer: KeptAnswer) -> bool:
     """Keep the answer; False, once it is durable, when there is one to the request's key already."""
-    written = wire.encode(answer.headers).decode()
-    changed = await tx.execute(
-        _KEEP,
-        *request.name,
-        request.fingerprint,
-        answer.status,
-        written,
-        answer.body,
-        request.at,
-        request.kept_since,
-    )
-    return changed == 1
+    return await tx.execute(_KEEP, *_row(request, answer), request.kept_since) == 1
+
+
+async def keep_new(tx: Transaction, answers: Iterable[tuple[KeyedRequest, KeptAnswer]]) -> None:
+    """Keep all of them; `UniqueViolated` when there is one to any of the keys, however old."""
+    await tx.execute_many(_KEEP_NEW, [_row(request, answer) for request, answer in answers])
 
 
 async def claim(tx: Transaction, request: KeyedRequest) -> bool:
@@ -128,3 +126,8 @@ async def has_any(reading: Reading, kept_since: int) -> bool:
 async def forget(tx: Transaction, kept_since: int, limit: int) -> int:
     """Forget at most `limit` of the answers given up to that moment, in milliseconds; returns how many."""
     return await tx.execute(_FORGET, kept_since, limit)
+
+
+def _row(request: KeyedRequest, answer: KeptAnswer) -> tuple[Value, ...]:
+    headers = wire.encode(answer.headers).decode() if answer.headers else "{}"
+    return (*request.name, request.fingerprint, answer.status, headers, answer.body, request.at)

@@ -22,6 +22,7 @@ from atoll.storage.database import (
 )
 from atoll.storage.migrations import Migration, load_migrations
 from atoll.storage.opening import open_database, open_read_only
+from atoll.storage.statements import listing
 
 __all__ = [
     "CheckViolated",
@@ -43,6 +44,7 @@ __all__ = [
     "TransactionSuspended",
     "UniqueViolated",
     "Value",
+    "listing",
     "load_migrations",
     "open_database",
     "open_read_only",

@@ -1,6 +1,7 @@
 """The SQL of the port, read just far enough to see what it is."""
 
 import re
+from functools import cache
 
 from atoll.storage.database import StatementFailed
 
@@ -13,6 +14,13 @@ TOKENS = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+
+
+@cache
+def listing(sql: str, count: int, *, after: int = 0) -> str:
+    """`sql` with so many parameters in place of its `{}`, such as `$2, $3, $4`, that come `after` its other ones."""
+    return sql.format(", ".join(f"${number}" for number in range(after + 1, after + 1 + count)))
+
 
 _OF_THE_TRANSACTION = ("BEGIN", "COMMIT", "END", "RELEASE", "ROLLBACK", "SAVEPOINT", "START")
 _OF_SQLITE = ("ATTACH", "DETACH", "PRAGMA", "VACUUM")

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
 from msgspec import UNSET
 
 from atoll.clock import Clock
-from atoll.events import Event, On, Outbox
+from atoll.events import Event, Line, On, OnMany, Outbox
 from atoll.storage import Transaction
 from shop_contracts.events import (
     INVENTORY_UPDATED,
@@ -18,7 +18,7 @@ from shop_contracts.events import (
     UserRegistered,
 )
 from shop_orders.store import buyers
-from shop_orders.use_cases.move_order import confirm_order, reject_order
+from shop_orders.use_cases.move_order import confirm_orders, reject_order
 
 
 @dataclass(frozen=True)
@@ -26,22 +26,27 @@ class Subscriptions:
     outbox: Outbox
     clock: Clock
 
-    def table(self) -> Sequence[On[Any]]:
+    def table(self) -> Sequence[Line]:
         """Everything this service acts on. Each is right in any order, and however often it comes."""
         return (
-            On(INVENTORY_UPDATED, self.decide_order),
+            OnMany(INVENTORY_UPDATED, self.decide_orders),
             On(USER_REGISTERED, self.know_buyer),
             On(USER_DELETED, self.mark_buyer_deleted),
         )
 
-    async def decide_order(self, event: Event[InventoryUpdated], tx: Transaction) -> None:
-        """A pending order is confirmed, or cancelled for the want of stock; any other stays as it is."""
-        said, now = event.data, self.clock.now()
-        if said.status == "confirmed":
-            await confirm_order(tx, self.outbox, said.order_id, now=now)
-        else:
-            reason = "There is no stock for it." if said.reason is UNSET else said.reason
-            await reject_order(tx, self.outbox, said.order_id, reason=reason, now=now)
+    async def decide_orders(self, events: Sequence[Event[InventoryUpdated]], tx: Transaction) -> None:
+        """Pending orders are confirmed, or cancelled for the want of stock; any other stays as it is."""
+        now = self.clock.now()
+        confirmed = {event.data.order_id: event for event in events if event.data.status == "confirmed"}
+        if confirmed:
+            await confirm_orders(tx, self.outbox, confirmed, now=now)
+        for event in events:
+            if event.data.status == "rejected":
+                await self._reject(event, tx, now)
+
+    async def _reject(self, event: Event[InventoryUpdated], tx: Transaction, now: datetime) -> None:
+        reason = "There is no stock for it." if event.data.reason is UNSET else event.data.reason
+        await reject_order(tx, self.outbox, event.data.order_id, reason=reason, now=now, cause=event)
 
     async def know_buyer(self, event: Event[UserRegistered], tx: Transaction) -> None:
         """There is such a user, unless they are gone already."""

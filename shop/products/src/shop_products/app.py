@@ -30,7 +30,7 @@ from shop_products.use_cases.import_catalogue import ImportCatalogue
 from shop_products.use_cases.read_product import ReadProduct
 from shop_products.use_cases.release_order import ReleaseOrder
 from shop_products.use_cases.reserve import Reserve
-from shop_products.use_cases.settle_order import SettleOrder
+from shop_products.use_cases.settle_orders import SettleOrders
 from shop_products.use_cases.take_over import TakeOver
 
 
@@ -54,7 +54,7 @@ def create_app(
     authenticator = authenticator or neighbours.authenticator(keys_of="users")
     orders = orders or OrdersOverHttp(neighbours.client("orders"))
     metrics = CollectorRegistry()
-    settle_order = SettleOrder(outbox, clock)
+    settle_orders = SettleOrders(outbox, clock)
     release_order = ReleaseOrder(database, clock)
     import_catalogue = ImportCatalogue(TakeOver(database, outbox, clock, new_id), clock, new_id)
     sample = settings.sample_catalogue if settings.environment == "development" else None
@@ -74,12 +74,12 @@ def create_app(
         outbox,
         database,
         broker,
-        Subscriptions(settle_order, release_order).table(),
+        Subscriptions(settle_orders, release_order).table(),
         consumer=consumer_name(settings),
         metrics=metrics,
         clock=clock,
     )
-    sweeping = Sweeping(FreeLapsedHolds(database, orders, settle_order, clock), clock, settings.sweep_seconds)
+    sweeping = Sweeping(FreeLapsedHolds(database, orders, settle_orders, clock), clock, settings.sweep_seconds)
     one_sweeps = Lease(database, "sweeping", holder=new_id(), clock=clock)
     return Service(
         "products",

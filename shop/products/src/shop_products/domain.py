@@ -11,6 +11,7 @@ Problem
 """
 
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +20,7 @@ from typing import NamedTuple
 from atoll.problems import Conflict, FieldMistake, Gone, InvalidFields, NotFound, PreconditionFailed
 from shop_contracts.items import Item
 from shop_contracts.money import Money
-from shop_contracts.products import MAX_STOCK, Reservation, ReservedLine
+from shop_contracts.products import MAX_STOCK, NewReservation, Reservation, ReservedLine
 
 
 class StockCause(StrEnum):
@@ -127,6 +128,18 @@ def priced_lines(items: Sequence[Item], offers: Mapping[str, Offer]) -> tuple[Re
     return tuple(_line(item, offers[item.product_id]) for item in items)
 
 
+def lines_of_all(wanted: Sequence[NewReservation], offers: Mapping[str, Offer]) -> list[tuple[ReservedLine, ...]]:
+    """The lines for each; raises as `priced_lines` does, unless there is enough for all of them together."""
+    quantities: Counter[str] = Counter()
+    for each in wanted:
+        for item in each.items:
+            quantities[item.product_id] += item.quantity
+    everything = [Item(product_id=product_id, quantity=quantity) for product_id, quantity in quantities.items()]
+    _refuse_unknown(everything, offers)
+    _refuse_short(everything, offers)
+    return [tuple(_line(item, offers[item.product_id]) for item in each.items) for each in wanted]
+
+
 def _refuse_unknown(items: Sequence[Item], offers: Mapping[str, Offer]) -> None:
     unknown = [index for index, item in enumerate(items) if item.product_id not in offers]
     if unknown:
@@ -168,11 +181,6 @@ def _quantities(lines: Iterable[Item | ReservedLine]) -> dict[str, int]:
 def has_run_out(reservation: Reservation, now: datetime) -> bool:
     """Whether no order may be committed on the hold any more."""
     return now >= reservation.expires_at
-
-
-def in_product_order(lines: Iterable[ReservedLine]) -> list[ReservedLine]:
-    """The order in which stock is taken and given: the same for all, so that nobody waits for each other."""
-    return sorted(lines, key=lambda line: line.product_id)
 
 
 def folded(text: str) -> str:

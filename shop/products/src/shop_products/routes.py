@@ -137,6 +137,9 @@ class Routes:
 
     async def put_reservations(self, wanted: NewReservations, _caller: CallingService) -> list[ReservationOutcome]:
         """Hold the lines of several orders, each by itself as `POST` does it."""
+        held = await self.reserve.all(wanted) if len(wanted) > 1 else None
+        if held is not None:
+            return [ReservationOutcome(reservation=reservation) for reservation in held]
         outcomes = await each(map(self.reserve, wanted), method="PUT", route="/reservations")
         return [_outcome(outcome) for outcome in outcomes]
 

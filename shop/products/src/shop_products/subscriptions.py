@@ -2,30 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from atoll.events import Event, On
+from atoll.events import Event, Line, On, OnMany
 from atoll.storage import Transaction
 from shop_contracts.events import ORDER_CANCELLED, ORDER_CREATED, OrderNamed
 from shop_products.use_cases.release_order import ReleaseOrder
-from shop_products.use_cases.settle_order import SettleOrder
+from shop_products.use_cases.settle_orders import Placed, SettleOrders
 
 
 @dataclass(frozen=True)
 class Subscriptions:
-    settle_order: SettleOrder
+    settle_orders: SettleOrders
     release_order: ReleaseOrder
 
-    def table(self) -> Sequence[On[Any]]:
+    def table(self) -> Sequence[Line]:
         """Everything this service acts on. Each is right in any order, and however often it comes."""
         return (
-            On(ORDER_CREATED.read_as(OrderNamed), self.settle),
+            OnMany(ORDER_CREATED.read_as(OrderNamed), self.settle),
             On(ORDER_CANCELLED.read_as(OrderNamed), self.release),
         )
 
-    async def settle(self, event: Event[OrderNamed], tx: Transaction) -> None:
-        """Its hold is its own for good, or it has none: either is told."""
-        await self.settle_order(tx, event.data.order_id, sequence=event.sequence)
+    async def settle(self, events: Sequence[Event[OrderNamed]], tx: Transaction) -> None:
+        """The hold of each order is its own for good, or it has none: either is told."""
+        await self.settle_orders(tx, [Placed(event.data.order_id, event.sequence, event) for event in events])
 
     async def release(self, event: Event[OrderNamed], tx: Transaction) -> None:
         """Its stock can be sold again, and is never held for it any more."""

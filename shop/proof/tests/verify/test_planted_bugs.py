@@ -20,9 +20,10 @@ from shop_orders import domain as orders_domain
 from shop_orders.answers import order_answer
 from shop_orders.domain import InsufficientStock, Order, Status
 from shop_orders.store import orders as orders_store
-from shop_orders.store.orders import Moved
+from shop_orders.store.orders import Moved, NewRow
 from shop_orders.use_cases import place_order
 from shop_orders.use_cases.place_order import PlaceOrder
+from shop_orders.use_cases.write_orders import WriteOrders
 from shop_products import domain as products_domain
 from shop_products.domain import StockCause
 from shop_products.store import reservations, stock
@@ -67,7 +68,7 @@ async def test_1_stock_that_does_not_come_back_is_found(shop: SmallShop, monkeyp
     async def only_write_it_down(
         tx: Transaction, lines: Sequence[ReservedLine], cause: StockCause, order_id: str, now: int
     ) -> None:
-        await stock._record(tx, [stock.Move(line.product_id, line.quantity) for line in lines], cause, order_id, now)
+        await stock._record(tx, [stock.Move(line.product_id, line.quantity, order_id) for line in lines], cause, now)
 
     monkeypatch.setattr(stock, "give_back", only_write_it_down)
 
@@ -161,7 +162,7 @@ async def test_4_a_hold_freed_without_asking_orders_is_found(shop: SmallShop, mo
 
 
 async def test_4_an_order_on_a_hold_that_had_ended_is_found(shop: SmallShop, monkeypatch: Bug) -> None:
-    monkeypatch.setattr(PlaceOrder, "_refuse_late", lambda *_: None)
+    monkeypatch.setattr(WriteOrders, "_refuse_late", lambda *_: None)
     reserve = type(shop.at_products).reserve
 
     async def slowly(self: Any, *arguments: Any) -> Reservation:
@@ -206,8 +207,8 @@ async def nothing(*_: object, **__: object) -> None:
 async def test_5_a_line_that_is_not_taken_is_found(shop: SmallShop, monkeypatch: Bug) -> None:
     take = stock.take
 
-    async def forget_the_last(tx: Transaction, lines: Sequence[ReservedLine], *rest: Any) -> None:
-        await take(tx, lines[:-1] or lines, *rest)
+    async def forget_the_last(tx: Transaction, holds: Sequence[Reservation], now: int) -> None:
+        await take(tx, [msgspec.structs.replace(hold, items=hold.items[:-1] or hold.items) for hold in holds], now)
 
     monkeypatch.setattr(stock, "take", forget_the_last)
 
@@ -304,8 +305,8 @@ async def test_7_a_state_left_out_is_found(shop: SmallShop, monkeypatch: Bug) ->
 
 
 async def test_7_a_state_that_was_not_written_down_is_found(shop: SmallShop, monkeypatch: Bug) -> None:
-    forgetful = orders_store._MOVE[Status.CONFIRMED].replace("changes || $3", "substr(changes || $3, 1, 21)")
-    monkeypatch.setitem(orders_store._MOVE, Status.CONFIRMED, forgetful)
+    forgetful = orders_store._CONFIRM.replace("changes || $2", "substr(changes || $2, 1, 21)")
+    monkeypatch.setattr(orders_store, "_CONFIRM", forgetful)
     ann = await shop.sign_up()
     (lamp,) = await shop.stock_up(10)
     await shop.buy(ann, {lamp: 1})
@@ -327,7 +328,7 @@ async def test_8_an_order_that_stays_pending_is_found(shop: SmallShop) -> None:
 
 
 async def test_8_an_order_that_nobody_told_of_is_found(shop: SmallShop, monkeypatch: Bug) -> None:
-    monkeypatch.setattr(place_order, "announce_created", nothing)
+    monkeypatch.setattr(shop.outbox_of_orders, "add", nothing)
     ann = await shop.sign_up()
     (lamp,) = await shop.stock_up(10)
     await shop.buy(ann, {lamp: 1})
@@ -355,8 +356,8 @@ async def test_9_an_answer_before_the_commit_is_found(shop: SmallShop, monkeypat
 async def test_9_an_order_that_is_another_than_was_answered_is_found(shop: SmallShop, monkeypatch: Bug) -> None:
     add = orders_store.add
 
-    async def in_dollars(tx: Transaction, order: Order, lines: str, *, ask_at: int) -> bool:
-        return await add(tx, msgspec.structs.replace(order, currency="USD"), lines, ask_at=ask_at)
+    async def in_dollars(tx: Transaction, row: NewRow) -> bool:
+        return await add(tx, row._replace(currency="USD"))
 
     monkeypatch.setattr(orders_store, "add", in_dollars)
 
@@ -423,8 +424,8 @@ async def test_10_half_of_a_call_that_crashed_is_found(shop: SmallShop, monkeypa
 
 async def test_10_the_other_half_is_found_as_well(shop: SmallShop, monkeypatch: Bug) -> None:
     async def in_two_transactions(self: PlaceOrder, order: Order, *_: object) -> bytes:
-        lines = wire.encode(order.lines).decode()
-        await self.database.transaction(lambda tx: orders_store.add(tx, order, lines, ask_at=0))
+        row = orders_store.new_row(order, wire.encode(order.lines).decode(), ask_at=0)
+        await self.database.transaction(lambda tx: orders_store.add(tx, row))
         raise Crash("connection lost")
 
     monkeypatch.setattr(PlaceOrder, "_commit", in_two_transactions)

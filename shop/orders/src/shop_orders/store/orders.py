@@ -1,12 +1,11 @@
 """Orders, each with all that it has come through, in one row."""
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache
 from typing import NamedTuple
 
 from atoll import wire
 from atoll.clock import from_millis, to_millis
-from atoll.storage import Reading, Row, Transaction
+from atoll.storage import Reading, Row, Transaction, listing
 from shop_contracts.money import Money
 from shop_contracts.orders import OrderLine
 from shop_orders.domain import CAME_FROM, Change, Order, Status
@@ -24,12 +23,16 @@ _NEXT_OF_USER = f"""
     ORDER BY created_at DESC, id DESC LIMIT $2
 """  # noqa: S608 - constants only
 
+_INTO = "INSERT INTO orders (id, user_id, lines, total, currency, status, created_at, updated_at, changes, ask_at)"
+
+_ADD_MANY = f"{_INTO} VALUES ($1, $2, $3, $4, $5, 'pending', $6, $6, $7, $8)"
+
 # Not for a buyer who is known to be gone: asked here, it costs no statement of its own.
-_ADD = """
-    INSERT INTO orders (id, user_id, lines, total, currency, status, created_at, updated_at, changes, ask_at)
+_ADD = f"""
+    {_INTO}
     SELECT $1, $2, $3, CAST($4 AS BIGINT), $5, 'pending', CAST($6 AS BIGINT), $6, $7, CAST($8 AS BIGINT)
     WHERE NOT EXISTS (SELECT 1 FROM buyers WHERE user_id = $2 AND is_deleted = 1)
-"""
+"""  # noqa: S608 - constants only
 
 _EXISTS = "SELECT 1 FROM orders WHERE id = $1"
 
@@ -42,6 +45,15 @@ _PENDING = """
 _ASK_LATER = "UPDATE orders SET ask_at = $2 WHERE id = $1"
 
 _read_lines: Callable[[bytes], tuple[OrderLine, ...]] = wire.decoder(tuple[OrderLine, ...]).decode
+
+
+_CONFIRM = f"""
+    UPDATE orders SET status = '{Status.CONFIRMED}', updated_at = $1, sequence = sequence + 1, changes = changes || $2
+    WHERE id IN ({{}}) AND status = '{Status.PENDING}'
+    RETURNING id, user_id, sequence
+"""  # noqa: S608 - states only
+
+_SEQUENCES = "SELECT id, sequence FROM orders WHERE id IN ({})"
 
 
 def _move_sql(status: Status, sources: Iterable[Status]) -> str:
@@ -71,6 +83,19 @@ class Moved(NamedTuple):
 
     user_id: str
     sequence: int
+
+
+class NewRow(NamedTuple):
+    """A new order in the columns of its table."""
+
+    id: str
+    user_id: str
+    lines: str
+    total: int
+    currency: str
+    created_at: int
+    changes: str
+    ask_at: int
 
 
 class Pending(NamedTuple):
@@ -103,29 +128,38 @@ def position_of(order: Order) -> Position:
     return Position(to_millis(order.created_at), order.id)
 
 
-async def add(tx: Transaction, order: Order, lines: str, *, ask_at: int) -> bool:
-    """Write a new order, whose `lines` are JSON already; False when its buyer is gone.
+def new_row(order: Order, lines: str, *, ask_at: int) -> NewRow:
+    """What is written of a new order, whose `lines` are JSON already.
 
     If it is still pending at `ask_at` (milliseconds), products is asked about it.
     """
     at = to_millis(order.created_at)
-    added = await tx.execute(
-        _ADD,
-        order.id,
-        order.user_id,
-        lines,
-        order.total.minor,
-        order.currency,
-        at,
-        f"{Status.PENDING}:{at}",
-        ask_at,
+    return NewRow(
+        order.id, order.user_id, lines, order.total.minor, order.currency, at, f"{Status.PENDING}:{at}", ask_at
     )
-    return added == 1
+
+
+async def add(tx: Transaction, row: NewRow) -> bool:
+    """Write a new order; False when its buyer is gone."""
+    return await tx.execute(_ADD, *row) == 1
+
+
+async def add_many(tx: Transaction, rows: Sequence[NewRow]) -> None:
+    """Write new orders, whoever their buyers are."""
+    await tx.execute_many(_ADD_MANY, rows)
 
 
 async def move(tx: Transaction, order_id: str, status: Status, now: int) -> Moved | None:
     """Bring an order to a state; None, and nothing done, when it can't go there from where it is, or is not there."""
     return _moved(await tx.fetch_one(_MOVE[status], order_id, now, _appended(status, now), None))
+
+
+async def confirm(tx: Transaction, order_ids: Sequence[str], now: int) -> dict[str, Moved]:
+    """Confirm those of the orders that are pending; which ones these were."""
+    rows = await tx.fetch_all(
+        listing(_CONFIRM, len(order_ids), after=2), now, _appended(Status.CONFIRMED, now), *order_ids
+    )
+    return {order_id: Moved(user_id, sequence) for order_id, user_id, sequence in rows}
 
 
 async def reject(tx: Transaction, order_id: str, now: int, reason: str) -> Moved | None:
@@ -142,7 +176,7 @@ async def changes(reading: Reading, order_id: str, after: int) -> list[Change]:
 
 async def sequences(reading: Reading, order_ids: Sequence[str]) -> dict[str, int]:
     """How many changes each of the orders has come through."""
-    rows = await reading.fetch_all(_sequences_sql(len(order_ids)), *order_ids)
+    rows = await reading.fetch_all(listing(_SEQUENCES, len(order_ids)), *order_ids)
     return dict(rows)
 
 
@@ -163,12 +197,6 @@ def _moved(row: Row | None) -> Moved | None:
 def _appended(status: Status, now: int) -> str:
     """What a move adds to `changes`."""
     return f" {status}:{now}"
-
-
-@cache
-def _sequences_sql(count: int) -> str:
-    numbers = ", ".join(f"${number}" for number in range(1, count + 1))
-    return f"SELECT id, sequence FROM orders WHERE id IN ({numbers})"  # noqa: S608 - numbers
 
 
 def _change(order_id: str, sequence: int, text: str) -> Change:

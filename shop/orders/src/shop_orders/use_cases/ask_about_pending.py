@@ -22,8 +22,8 @@ from shop_orders.domain import Status
 from shop_orders.ports import Products
 from shop_orders.store import orders
 from shop_orders.store.orders import Pending
-from shop_orders.use_cases.move_order import confirm_order, reject_order
-from shop_orders.use_cases.place_order import announce_created
+from shop_orders.use_cases.move_order import confirm_orders, reject_order
+from shop_orders.use_cases.place_order import created_event
 
 log = get_logger()
 
@@ -68,7 +68,7 @@ class AskAboutPending:
     async def _decide(self, tx: Transaction, order: Pending, state: ReservationState | None) -> None:
         now = self.clock.now()
         if state == "settled":
-            await confirm_order(tx, self.outbox, order.order_id, now=now)
+            await confirm_orders(tx, self.outbox, {order.order_id: None}, now=now)
         elif state == "held":
             await self._tell_again(tx, order)
         else:
@@ -78,7 +78,7 @@ class AskAboutPending:
         found = await orders.find(tx, order.order_id)
         if found is None or found.status is not Status.PENDING:
             return
-        await announce_created(tx, self.outbox, found, found.lines)
+        await self.outbox.add(tx, created_event(self.outbox, found, found.lines))
         await self._ask_later(tx, order)
 
     async def _ask_later(self, tx: Transaction, order: Pending) -> None:

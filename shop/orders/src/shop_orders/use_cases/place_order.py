@@ -10,22 +10,22 @@ that comes again finds its hold as well, and then its answer: so one that is new
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import cast
 
 from atoll import wire
 from atoll.clock import Clock, from_millis, to_millis
-from atoll.events import Outbox
-from atoll.idempotency import Asked, KeptAnswer, KeyedRequest, KeyUsedDifferently, kept_answers
+from atoll.events import Event, Outbox
+from atoll.idempotency import Asked, KeyedRequest, KeyUsedDifferently, kept_answers
 from atoll.identity.principal import Principal
 from atoll.ids import NewId
 from atoll.problems import Problem
-from atoll.storage import Database, Reading, Transaction, UniqueViolated
+from atoll.storage import Database, Reading, UniqueViolated
 from shop_contracts.events import ORDER_CREATED, OrderCreated
 from shop_contracts.orders import NewOrder, OrderLine
 from shop_contracts.products import Reservation
 from shop_orders.answers import order_answer
 from shop_orders.domain import (
-    AccountDeleted,
     NotTheBuyer,
     OnlyUsersOrder,
     Order,
@@ -35,11 +35,9 @@ from shop_orders.domain import (
 from shop_orders.order_ids import order_id
 from shop_orders.ports import ItemsDiffer, Products, ReservationReleased
 from shop_orders.store import orders
+from shop_orders.use_cases.write_orders import Placement, WriteOrders
 
 ROUTE = "POST /orders"
-
-COMMIT_MARGIN = timedelta(seconds=5)
-"""An order is committed at the latest so long before its hold ends: a commit takes its time, and clocks differ."""
 
 
 @dataclass(frozen=True)
@@ -99,31 +97,24 @@ class PlaceOrder:
     async def _commit(self, order: Order, hold: Reservation, request: KeyedRequest | None) -> bytes:
         text = wire.encode(order.lines)
         lines = cast("tuple[OrderLine, ...]", wire.Raw(text))  # written once, for the answer, the row and the event
-        answer = wire.encode(order_answer(order, lines))
-        ask_at = to_millis(order.created_at + self.ask_after)
+        placement = Placement(
+            row=orders.new_row(order, text.decode(), ask_at=to_millis(order.created_at + self.ask_after)),
+            event=created_event(self.outbox, order, lines),
+            hold=hold,
+            answer=wire.encode(order_answer(order, lines)),
+            request=request,
+        )
+        return await self._write_order(placement)
 
-        async def commit(tx: Transaction) -> bytes:
-            self._refuse_late(hold)
-            if request is not None and not await kept_answers.keep(tx, request, KeptAnswer(answer)):
-                return await _kept_by_twin(tx, request)
-            if not await orders.add(tx, order, text.decode(), ask_at=ask_at):
-                raise AccountDeleted
-            await announce_created(tx, self.outbox, order, lines)
-            return answer
-
-        return await self.database.transaction(commit)
-
-    def _refuse_late(self, hold: Reservation) -> None:
-        """No order on a hold that may be gone by the time it is durable; the next attempt gets a longer one."""
-        left = hold.expires_at - self.clock.now()
-        if hold.state == "held" and left < COMMIT_MARGIN:
-            raise ProductsUnavailable(retry_after=max(1, round(left.total_seconds()) + 1))
+    @cached_property
+    def _write_order(self) -> WriteOrders:
+        return WriteOrders(self.database, self.outbox, self.clock)
 
 
-async def announce_created(tx: Transaction, outbox: Outbox, order: Order, lines: tuple[OrderLine, ...]) -> None:
-    """Tell that there is an order; `lines` are its own."""
+def created_event(outbox: Outbox, order: Order, lines: tuple[OrderLine, ...]) -> Event[OrderCreated]:
+    """That there is an order; `lines` are its own."""
     data = OrderCreated(order_id=order.id, user_id=order.user_id, items=lines, total_amount=order.total)
-    await outbox.announce(tx, ORDER_CREATED, subject=order.id, sequence=1, data=data)
+    return outbox.event(ORDER_CREATED, subject=order.id, sequence=1, data=data)
 
 
 def _refuse_others(buyer: Principal, wanted: NewOrder) -> None:
@@ -148,13 +139,6 @@ async def _next_order_id(reading: Reading, request: KeyedRequest) -> str:
     while await orders.exists(reading, found := order_id(request, placed)):
         placed += 1
     return found
-
-
-async def _kept_by_twin(tx: Transaction, request: KeyedRequest) -> bytes:
-    kept = await kept_answers.find(tx, request)
-    if kept is None:
-        raise ProductsUnavailable
-    return kept.body
 
 
 def _lines(hold: Reservation) -> list[OrderLine]:

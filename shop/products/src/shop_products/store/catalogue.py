@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from atoll.clock import from_millis, to_millis
-from atoll.storage.database import Reading, Row, Transaction, Value
+from atoll.storage import Reading, Row, Transaction, Value, listing
 from shop_contracts.money import Money
 from shop_contracts.products import Product
 from shop_products.domain import Offer, folded
@@ -17,6 +17,10 @@ _PRODUCT = """
 _FROM = "FROM products p JOIN stock s ON s.product_id = p.id WHERE p.deleted_at IS NULL"
 
 _FIND = f"SELECT {_PRODUCT} {_FROM} AND p.id = $1"
+
+_OFFERS = f"SELECT p.id, p.name, p.price, p.version, s.available {_FROM} AND p.id IN ({{}})"
+
+_OFFERS_AT_ONCE = 100
 
 _ADD = """
     INSERT INTO products
@@ -104,8 +108,12 @@ def position_of(product: Product, sort: str) -> Position:
 
 async def offers(reading: Reading, product_ids: Sequence[str]) -> dict[str, Offer]:
     """What a reservation needs to know of those products that are for sale."""
-    rows = await reading.fetch_all(_offers_sql(len(product_ids)), *product_ids)
-    return {row[0]: Offer(row[1], Money(row[2]), row[3], row[4]) for row in rows}
+    found: dict[str, Offer] = {}
+    for start in range(0, len(product_ids), _OFFERS_AT_ONCE):
+        some = product_ids[start : start + _OFFERS_AT_ONCE]
+        for row in await reading.fetch_all(listing(_OFFERS, len(some)), *some):
+            found[row[0]] = Offer(row[1], Money(row[2]), row[3], row[4])
+    return found
 
 
 async def add(tx: Transaction, products: Sequence[Product]) -> None:
@@ -161,12 +169,6 @@ def _page_sql(sort: str, conditions: tuple[str, ...]) -> str:
     where = "".join(f" AND {condition}" for condition in conditions)
     sql = f"SELECT {_PRODUCT} {_FROM}{where} ORDER BY {key.column} {key.direction}, p.id {key.direction} LIMIT {{}}"
     return sql.format(*(f"${number}" for number in range(1, sql.count("{}") + 1)))
-
-
-@cache
-def _offers_sql(count: int) -> str:
-    numbers = ", ".join(f"${number}" for number in range(1, count + 1))
-    return f"SELECT p.id, p.name, p.price, p.version, s.available {_FROM} AND p.id IN ({numbers})"
 
 
 def _containing(text: str) -> str:

@@ -1,11 +1,11 @@
 """Holds of orders. The lines are one JSON text, written once and read whole, whatever their number."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from atoll import wire
 from atoll.clock import from_millis, to_millis
-from atoll.storage.database import Reading, Row, Transaction
+from atoll.storage import Reading, Row, Transaction, Value, listing
 from shop_contracts.products import Reservation, ReservationState, ReservedLine
 from shop_products.contention import Overtaken
 
@@ -13,11 +13,14 @@ _FIND = "SELECT order_id, state, lines, expires_at FROM reservations WHERE order
 
 _STATE = "SELECT state FROM reservations WHERE order_id = $1"
 
-_HOLD = """
+_STATES = "SELECT order_id, state FROM reservations WHERE order_id IN ({})"
+
+_HOLD_MANY = """
     INSERT INTO reservations (order_id, state, lines, expires_at, created_at, updated_at)
     VALUES ($1, 'held', $2, $3, $4, $4)
-    ON CONFLICT (order_id) DO NOTHING
 """
+
+_HOLD = f"{_HOLD_MANY} ON CONFLICT (order_id) DO NOTHING"
 
 _HOLD_ANEW = """
     UPDATE reservations SET state = 'held', lines = $2, expires_at = $3, updated_at = $4
@@ -28,7 +31,10 @@ _EXTEND = """
     UPDATE reservations SET expires_at = $2, updated_at = $3 WHERE order_id = $1 AND state = 'held'
 """
 
-_SETTLE = "UPDATE reservations SET state = 'settled', updated_at = $2 WHERE order_id = $1 AND state = 'held'"
+_SETTLE = """
+    UPDATE reservations SET state = 'settled', updated_at = $1 WHERE order_id IN ({}) AND state = 'held'
+    RETURNING order_id
+"""
 
 _RELEASE = """
     UPDATE reservations SET state = 'released', updated_at = $2
@@ -70,9 +76,13 @@ async def run_out(reading: Reading, before: datetime, limit: int) -> list[Reserv
 
 async def hold(tx: Transaction, reservation: Reservation, now: int, *, anew: bool = False) -> bool:
     """Write a new hold, or with `anew` one in place of an expired one; False when there is another reservation."""
-    sql = _HOLD_ANEW if anew else _HOLD
-    lines = wire.encode(reservation.items).decode()
-    return await tx.execute(sql, reservation.order_id, lines, to_millis(reservation.expires_at), now) == 1
+    return await tx.execute(_HOLD_ANEW if anew else _HOLD, *_row(reservation, now)) == 1
+
+
+async def hold_many(tx: Transaction, holds: Sequence[Reservation], now: int) -> None:
+    """Write new holds; `UniqueViolated` when one of the orders has a reservation already."""
+    in_order = sorted(holds, key=lambda hold: hold.order_id)  # the same for all: nobody waits for each other
+    await tx.execute_many(_HOLD_MANY, [_row(hold, now) for hold in in_order])
 
 
 async def extend(tx: Transaction, order_id: str, expires_at: datetime, now: int) -> bool:
@@ -80,17 +90,19 @@ async def extend(tx: Transaction, order_id: str, expires_at: datetime, now: int)
     return await tx.execute(_EXTEND, order_id, to_millis(expires_at), now) == 1
 
 
-async def settle(tx: Transaction, order_id: str, now: int) -> ReservationState | None:
-    """Make a hold the order's own; the state it is in now, None for an order that never reserved.
+async def settle(tx: Transaction, order_ids: Sequence[str], now: int) -> dict[str, ReservationState]:
+    """Make holds their orders' own; the state of each reservation now, without orders that never reserved.
 
     Raises `Overtaken` when a hold was written meanwhile.
     """
-    if await tx.execute(_SETTLE, order_id, now):
-        return "settled"
-    state = await _state(tx, order_id)
-    if state == "held":
+    rows = await tx.fetch_all(listing(_SETTLE, len(order_ids), after=1), now, *order_ids)
+    states: dict[str, ReservationState] = {order_id: "settled" for (order_id,) in rows}
+    others = [order_id for order_id in order_ids if order_id not in states]
+    if others:
+        states.update(await tx.fetch_all(listing(_STATES, len(others)), *others))
+    if "held" in states.values():
         raise Overtaken
-    return state
+    return states
 
 
 async def release(tx: Transaction, order_id: str, now: int) -> tuple[ReservedLine, ...]:
@@ -115,6 +127,10 @@ async def expire(tx: Transaction, reservation: Reservation, now: int) -> bool:
 async def _state(tx: Transaction, order_id: str) -> ReservationState | None:
     row = await tx.fetch_one(_STATE, order_id)
     return None if row is None else row[0]
+
+
+def _row(hold: Reservation, now: int) -> tuple[Value, ...]:
+    return hold.order_id, wire.encode(hold.items).decode(), to_millis(hold.expires_at), now
 
 
 def _reservation(row: Row) -> Reservation:

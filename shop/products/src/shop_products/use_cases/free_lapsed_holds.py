@@ -16,7 +16,7 @@ from atoll.storage import Database, Transaction
 from shop_contracts.products import Reservation
 from shop_products.domain import StockCause
 from shop_products.store import reservations, stock
-from shop_products.use_cases.settle_order import SettleOrder
+from shop_products.use_cases.settle_orders import Placed, SettleOrders
 
 GRACE = timedelta(seconds=10)
 """How long after its end a hold is first asked about: clocks differ, and a commit takes its time."""
@@ -24,9 +24,6 @@ GRACE = timedelta(seconds=10)
 AT_ONCE = 100
 
 log = get_logger()
-
-PLACED = 1
-"""The sequence of the event that tells of a new order."""
 
 
 class Orders(Protocol):
@@ -40,7 +37,7 @@ class Orders(Protocol):
 class FreeLapsedHolds:
     database: Database
     orders: Orders
-    settle_order: SettleOrder
+    settle_orders: SettleOrders
     clock: Clock
 
     async def __call__(self) -> int:
@@ -63,7 +60,7 @@ class FreeLapsedHolds:
             log.warning("orders cannot say whether there is an order", order_id=hold.order_id, reason=str(problem))
             return
         if is_placed:
-            await self.database.transaction(lambda tx: self.settle_order(tx, hold.order_id, sequence=PLACED))
+            await self.database.transaction(lambda tx: self.settle_orders(tx, [Placed(hold.order_id)]))
         else:
             await self._free(hold)
 

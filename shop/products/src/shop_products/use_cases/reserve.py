@@ -1,5 +1,9 @@
-"""Hold all the lines of an order at today's prices, or none of them."""
+"""Hold all the lines of an order at today's prices, or none of them.
 
+Orders that are placed at the same moment are asked for in one call, and nearly always held in one transaction.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -7,10 +11,10 @@ import msgspec
 
 from atoll.clock import Clock, from_millis, to_millis
 from atoll.problems import Problem
-from atoll.storage import Database, Transaction
+from atoll.storage import ConstraintViolated, Database, Transaction
 from shop_contracts.products import NewReservation, Reservation
 from shop_products.contention import Overtaken, settle_contention
-from shop_products.domain import ReservationReleased, has_run_out, priced_lines, refuse_other_items
+from shop_products.domain import ReservationReleased, has_run_out, lines_of_all, priced_lines, refuse_other_items
 from shop_products.store import catalogue, reservations, stock
 
 
@@ -39,6 +43,28 @@ class Reserve:
 
         return await settle_contention(self.database, reserve)
 
+    async def all(self, wanted: Sequence[NewReservation]) -> Sequence[Reservation] | None:
+        """Hold the lines of all of them, in one transaction, when each is new and there is enough for all together.
+
+        None, and nothing held, when anything stands in the way of any of them: then each is asked for by itself.
+        """
+        try:
+            return await self.database.transaction(lambda tx: self._take_all(tx, wanted))
+        except (Problem, ConstraintViolated):
+            return None
+
+    async def _take_all(self, tx: Transaction, wanted: Sequence[NewReservation]) -> Sequence[Reservation]:
+        now = to_millis(self.clock.now())
+        expires_at = from_millis(self._end(now))
+        offers = await catalogue.offers(tx, list({item.product_id: None for each in wanted for item in each.items}))
+        holds = [
+            Reservation(order_id=each.order_id, state="held", items=lines, expires_at=expires_at)
+            for each, lines in zip(wanted, lines_of_all(wanted, offers), strict=True)
+        ]
+        await reservations.hold_many(tx, holds, now)
+        await stock.take(tx, holds, now)
+        return holds
+
     async def _again(self, tx: Transaction, known: Reservation, wanted: NewReservation) -> Reservation:
         if known.state == "released":
             raise ReservationReleased(known.order_id)
@@ -56,7 +82,7 @@ class Reserve:
         hold = Reservation(order_id=wanted.order_id, state="held", items=lines, expires_at=from_millis(self._end(now)))
         if not await reservations.hold(tx, hold, now, anew=anew):
             raise Overtaken
-        await stock.take(tx, lines, wanted.order_id, now)
+        await stock.take(tx, [hold], now)
         return hold
 
     async def _extend(self, tx: Transaction, hold: Reservation) -> Reservation:
