@@ -83,8 +83,9 @@ async def test_a_thousand_cancelled_calls_leave_nothing_behind(connections: int)
             assert (upstream.pool.connecting, upstream.pool.waiting) == (0, 0)
 
             await asyncio.gather(*(call(client, number) for number in range(200)))
+            await server.until_open_connections(upstream.pool.idle)
             assert upstream.pool.in_use == 0
-            assert server.open_connections <= connections
+            assert upstream.pool.idle <= connections
         await server.until_open_connections(0)
         await turns(5)
 

@@ -182,13 +182,26 @@ async def test_a_status_other_than_2xx_is_a_problem_with_its_evidence(status: in
 
 
 async def test_an_answer_larger_than_the_limit_is_refused() -> None:
-    async with calling(answering(b"x" * 1001), body_limit=1000) as (client, server):
+    async with calling(answering(b"x" * 1001), body_limit=1000) as (client, _):
         with pytest.raises(InvalidAnswer, match="1000"):
             await client.request("GET", "/")
-        await server.until_open_connections(0)
 
     async with calling(answering(b"x" * 1000), body_limit=1000) as (client, _):
         assert len((await client.request("GET", "/")).body) == 1000
+
+
+async def test_of_an_answer_that_grows_too_large_no_more_is_read() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        await peer.send(b"x" * 1001)
+        await peer.gone()
+
+    async with calling(script, body_limit=1000) as (client, server):
+        with pytest.raises(InvalidAnswer, match="1000"):
+            await client.request("GET", "/")
+
+        await server.until_open_connections(0)
 
 
 async def test_what_is_not_http_is_refused() -> None:

@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Unpack
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from atoll.calls import RetryPolicy
-from atoll.calls.request import CallRequest, build_request, path
+from atoll.calls.request import CallOptions, CallRequest, build_request, path
 from atoll.wire import Model
 
 
@@ -18,19 +18,25 @@ class Line(Model):
     quantity: int
 
 
-def build(method: str = "GET", target: str = "/", **options: Any) -> CallRequest:
-    defaults: dict[str, Any] = {
-        "query": None,
-        "headers": None,
-        "body": None,
-        "idempotency_key": None,
-        "authorization": "",
-        "deadline": 0.0,
-        "attempt_timeout": 1.0,
-        "retry": RetryPolicy(),
-        "caller": None,
-    }
-    return build_request(method, target, **(defaults | options))
+def build(
+    method: str = "GET",
+    target: str = "/",
+    body: object = None,
+    *,
+    authorization: str = "",
+    **options: Unpack[CallOptions],
+) -> CallRequest:
+    return build_request(
+        method,
+        target,
+        body,
+        options,
+        authorization=authorization,
+        deadline=0.0,
+        attempt_timeout=1.0,
+        retry=RetryPolicy(),
+        caller=None,
+    )
 
 
 def head(request: CallRequest) -> list[str]:
@@ -148,6 +154,11 @@ def test_methods_that_are_none_are_refused(method: str) -> None:
 def test_headers_that_would_change_the_message_are_refused(name: str, value: str) -> None:
     with pytest.raises(ValueError, match="header"):
         build(headers={name: value})
+
+
+def test_an_option_that_there_is_none_of_is_refused() -> None:
+    with pytest.raises(TypeError, match="a call has no option timeouts"):
+        build(timeouts=1.0)  # type: ignore[call-arg]
 
 
 def test_a_key_with_line_ends_is_refused() -> None:

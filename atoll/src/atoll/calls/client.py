@@ -16,11 +16,12 @@ what stays the same from call to call is looked up once.
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Self, TypeVar, Unpack, overload
 
 from atoll import context, wire
 from atoll.calls import service_name
@@ -44,7 +45,7 @@ from atoll.calls.expiries import Expiries
 from atoll.calls.load_balancer import LoadBalancer
 from atoll.calls.policy import DEFAULT_POLICY, CallPolicy
 from atoll.calls.rechecks import Rechecks
-from atoll.calls.request import CallRequest, Query, build_request
+from atoll.calls.request import CallOptions, CallRequest, build_request
 from atoll.calls.retry import pause_after
 from atoll.calls.timeouts import Timeouts
 from atoll.calls.upstreams import Upstream, Upstreams
@@ -69,19 +70,6 @@ CREDENTIAL_SECONDS = 1.0
 """How long a credential that was asked for is sent, before it is asked for again."""
 
 _PROBLEM_LIMIT = 64 * 1024
-
-
-class CallOptions(TypedDict, total=False):
-    """What every call may be given besides its path and body."""
-
-    query: Query | None
-    headers: Mapping[str, str] | None
-    timeout: float | Timeouts | None
-    """Seconds for the whole call, or its bounds (`connect` is the client's); None for those of the client."""
-    retry: RetryPolicy | None
-    """How often this call is tried; None as the client's calls are."""
-    idempotency_key: str | None
-    """Sent as `Idempotency-Key`; with it a POST or PATCH may be repeated."""
 
 
 class ServiceClient:
@@ -143,8 +131,11 @@ class ServiceClient:
         )
         self._rechecks = Rechecks(self.upstreams, self._clock, self._chance)
         self._expiries = Expiries()
-        self._expected_name = service.encode("ascii")
-        self._body_limit = body_limit
+        self._whole = partial(WholeExchange, self._expiries, body_limit)
+        self._streamed = partial(StreamedExchange, self._expiries)
+        self._signature = service_name.field(service)
+        """What the service's own answers have among their fields."""
+        self._usual_bounds = self._bounds()
 
     def __repr__(self) -> str:
         return f"<ServiceClient {self.upstreams!r}, {self.bulkhead!r}, {self.retry_budget!r}>"
@@ -163,7 +154,7 @@ class ServiceClient:
 
     async def get(self, path: str, *, into: type[T], **options: Unpack[CallOptions]) -> T:
         """What is at `path`, read as `into`."""
-        return self._decode(await self.request("GET", path, **options), into)
+        return self._decode(await self._answer("GET", path, None, options), into)
 
     @overload
     async def post(self, path: str, body: object = None, *, into: type[T], **options: Unpack[CallOptions]) -> T: ...
@@ -171,12 +162,12 @@ class ServiceClient:
     async def post(
         self, path: str, body: object = None, *, into: None = None, **options: Unpack[CallOptions]
     ) -> None: ...
-    async def post(self, path: str, body: object = None, *, into: Any = None, **options: Any) -> Any:
+    async def post(self, path: str, body: object = None, *, into: Any = None, **options: Unpack[CallOptions]) -> Any:
         """Send `body` (JSON, unless it is bytes or an async iterable of bytes); the answer is read as `into`.
 
         Never sent twice without an `idempotency_key`.
         """
-        return self._read(await self.request("POST", path, body=body, **options), into)
+        return self._read(await self._answer("POST", path, body, options), into)
 
     @overload
     async def put(self, path: str, body: object = None, *, into: type[T], **options: Unpack[CallOptions]) -> T: ...
@@ -184,9 +175,9 @@ class ServiceClient:
     async def put(
         self, path: str, body: object = None, *, into: None = None, **options: Unpack[CallOptions]
     ) -> None: ...
-    async def put(self, path: str, body: object = None, *, into: Any = None, **options: Any) -> Any:
+    async def put(self, path: str, body: object = None, *, into: Any = None, **options: Unpack[CallOptions]) -> Any:
         """As `post`; may be repeated."""
-        return self._read(await self.request("PUT", path, body=body, **options), into)
+        return self._read(await self._answer("PUT", path, body, options), into)
 
     @overload
     async def patch(self, path: str, body: object = None, *, into: type[T], **options: Unpack[CallOptions]) -> T: ...
@@ -194,30 +185,23 @@ class ServiceClient:
     async def patch(
         self, path: str, body: object = None, *, into: None = None, **options: Unpack[CallOptions]
     ) -> None: ...
-    async def patch(self, path: str, body: object = None, *, into: Any = None, **options: Any) -> Any:
+    async def patch(self, path: str, body: object = None, *, into: Any = None, **options: Unpack[CallOptions]) -> Any:
         """As `post`."""
-        return self._read(await self.request("PATCH", path, body=body, **options), into)
+        return self._read(await self._answer("PATCH", path, body, options), into)
 
     @overload
     async def delete(self, path: str, *, into: type[T], **options: Unpack[CallOptions]) -> T: ...
     @overload
     async def delete(self, path: str, *, into: None = None, **options: Unpack[CallOptions]) -> None: ...
-    async def delete(self, path: str, *, into: Any = None, **options: Any) -> Any:
+    async def delete(self, path: str, *, into: Any = None, **options: Unpack[CallOptions]) -> Any:
         """Delete what is at `path`; may be repeated."""
-        return self._read(await self.request("DELETE", path, **options), into)
+        return self._read(await self._answer("DELETE", path, None, options), into)
 
     # Calls with answers as they come.
 
     async def request(self, method: str, path: str, *, body: object = None, **options: Unpack[CallOptions]) -> Response:
         """Any method, and the whole answer as it came."""
-        request = self._build(method, path, body, **options)
-        if not self.bulkhead.try_acquire():
-            await self._within_bulkhead(request)
-        try:
-            exchange = await self._with_retry(request, self._whole)
-        finally:
-            self.bulkhead.release()
-        return Response(exchange.status, exchange.fields, exchange.body, request.tried[-1].instance.id)
+        return await self._answer(method, path, body, options)
 
     @asynccontextmanager
     async def stream(
@@ -228,7 +212,7 @@ class ServiceClient:
         The bounds: `attempt` for the head, `total` for everything. A stream that goes on and on says so:
         `timeout=Timeouts(total=math.inf)`. Leaving before the end of the body closes the connection.
         """
-        request = self._build(method, path, body, **options)
+        request = self._build(method, path, body, options)
         if not self.bulkhead.try_acquire():
             await self._within_bulkhead(request)
         try:
@@ -241,22 +225,18 @@ class ServiceClient:
         finally:
             self.bulkhead.release()
 
-    def _build(
-        self,
-        method: str,
-        path: str,
-        body: object,
-        *,
-        query: Query | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | Timeouts | None = None,
-        retry: RetryPolicy | None = None,
-        idempotency_key: str | None = None,
-    ) -> CallRequest:
-        timeouts = self.policy.timeouts
-        total, attempt = timeouts.total, timeouts.attempt
-        if timeout is not None:
-            total, attempt = (timeout.total, timeout.attempt) if isinstance(timeout, Timeouts) else (timeout, attempt)
+    async def _answer(self, method: str, path: str, body: object, options: CallOptions) -> Response:
+        request = self._build(method, path, body, options)
+        if not self.bulkhead.try_acquire():
+            await self._within_bulkhead(request)
+        try:
+            exchange = await self._with_retry(request, self._whole)
+        finally:
+            self.bulkhead.release()
+        return Response(exchange.status, exchange.fields, exchange.body, request.tried[-1].instance.id)
+
+    def _build(self, method: str, path: str, body: object, options: CallOptions) -> CallRequest:
+        total, attempt, retry = self._bounds(**options) if options else self._usual_bounds
         now = self._monotonic()
         deadline = now + total
         caller = context.current.get()
@@ -265,16 +245,23 @@ class ServiceClient:
         return build_request(
             method,
             path,
-            query=query,
-            headers=headers,
-            body=body,
-            idempotency_key=idempotency_key,
+            body,
+            options,
             authorization=self._authorization if now < self._authorization_until else self._authorize(now),
             deadline=deadline,
-            attempt_timeout=min(attempt, total),
-            retry=retry or self.policy.retry,
+            attempt_timeout=attempt,
+            retry=retry,
             caller=caller,
         )
+
+    def _bounds(self, **options: Unpack[CallOptions]) -> tuple[float, float, RetryPolicy]:
+        """What a call may take in all, what an attempt may take, in seconds, and how often it is tried."""
+        timeouts, timeout = self.policy.timeouts, options.get("timeout")
+        if isinstance(timeout, Timeouts):
+            timeouts = timeout
+        elif timeout is not None:
+            timeouts = replace(timeouts, total=timeout)
+        return timeouts.total, min(timeouts.attempt, timeouts.total), options.get("retry") or self.policy.retry
 
     def _authorize(self, now: float) -> str:
         """The line that says who calls; nothing for a client without a credential."""
@@ -282,12 +269,6 @@ class ServiceClient:
             self._authorization = f"Authorization: Bearer {self._credential(self.service)}\r\n"
         self._authorization_until = now + CREDENTIAL_SECONDS
         return self._authorization
-
-    def _whole(self) -> WholeExchange:
-        return WholeExchange(self._expiries, self._body_limit)
-
-    def _streamed(self) -> StreamedExchange:
-        return StreamedExchange(self._expiries)
 
     # The ladder.
 
@@ -353,8 +334,12 @@ class ServiceClient:
             remaining = (until if exchange.ends_with_attempt else request.deadline) - now
             head = request.head(upstream.authority, remaining)
             exchange.start(connection, head, request.body, to_head=request.method == "HEAD", seconds=until - now)
-            await exchange.answered()
-            if not 200 <= exchange.status < 300 or service_name.found_in(exchange.fields) != self._expected_name:
+            try:
+                await exchange.answered()
+            except asyncio.CancelledError:
+                await exchange.close()
+                raise
+            if not 200 <= exchange.status < 300 or self._signature not in exchange.fields:
                 await self._accept(exchange, upstream)
         except http1.ConnectionFault as fault:
             raise self.translated(fault, upstream) from fault
@@ -362,7 +347,7 @@ class ServiceClient:
     async def _accept(self, exchange: Exchange, upstream: Upstream) -> None:
         """Raise what the answer comes to, when it is not a good one of the service's own."""
         found = service_name.found_in(exchange.fields)
-        if found is not None and found != self._expected_name:
+        if found is not None and found != self._signature[1]:
             await exchange.close()
             raise WrongService(found.decode("latin-1"), service=self.service, instance=upstream.instance.id)
         if not 200 <= exchange.status < 300:

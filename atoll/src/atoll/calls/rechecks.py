@@ -84,7 +84,10 @@ class Rechecks:
                 connection = upstream.pool.take() or await upstream.pool.acquire()
                 exchange = WholeExchange(self._expiries, _BODY_LIMIT)
                 exchange.start(connection, head, None, to_head=False, seconds=PATIENCE)
-                await exchange.answered()
+                try:
+                    await exchange.answered()
+                finally:
+                    exchange.abandon()
         except (ConnectionFault, TimedOut, TimeoutError):
             return None
         return exchange

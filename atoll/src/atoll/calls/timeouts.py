@@ -1,5 +1,6 @@
 """How long a call may take, and how what is left of it is handed from hop to hop."""
 
+import math
 from dataclasses import dataclass
 
 HEADER = "Atoll-Remaining-Ms"
@@ -29,9 +30,12 @@ class Timeouts:
 DEFAULT_TIMEOUTS = Timeouts()
 
 
-def written(remaining: float) -> str:
-    """The header's value for that many seconds: whole milliseconds, rounded down, at least one."""
-    return str(max(1, int(remaining * 1000)))
+def line(remaining: float) -> str:
+    """The header's line for that many seconds: whole milliseconds, rounded down, at least one; none for ever."""
+    if remaining == math.inf:
+        return ""
+    millis = int(remaining * 1000)
+    return f"{HEADER}: {millis if millis > 0 else 1}\r\n"
 
 
 def read(value: bytes | None) -> float | None:

@@ -154,14 +154,19 @@ class Upstreams:
         None when no instance may be asked now. Tell the outcome with the permit: `answered`, `failed` or
         `came_to_nothing`, once.
         """
-        candidates = self.permitted()
-        if tried:
-            candidates = [upstream for upstream in candidates if upstream not in tried] or candidates
+        candidates = self.current()
+        if self._some_are_out or tried:
+            candidates = self._left(tried)
         if not candidates:
             return None
         chosen = candidates[0] if len(candidates) == 1 else self._balancer.choose(candidates)
         permit = chosen.breaker.try_acquire()
         return None if permit is None else (chosen, permit)
+
+    def _left(self, tried: Collection[Upstream]) -> Sequence[Upstream]:
+        """Those that may be asked now, and of them those that were not tried yet, if there are any."""
+        permitted = self.permitted()
+        return [upstream for upstream in permitted if upstream not in tried] or permitted
 
     def lose(self, upstream: Upstream) -> None:
         """Somebody else answers at its address: leave it out until it is found there again."""

@@ -49,6 +49,7 @@ class Bulkhead:
         self.in_use = 0
         self.refused = 0
         """How many calls found no place so far; never goes back."""
+        self._places = policy.max_concurrent_calls
         self._clock = clock or SystemClock()
         self._waiters: deque[asyncio.Future[bool]] = deque()
 
@@ -59,7 +60,7 @@ class Bulkhead:
 
     def try_acquire(self) -> bool:
         """Take a place if there is one now, and nobody waits for it."""
-        if self.in_use < self.policy.max_concurrent_calls and not self._waiters:
+        if self.in_use < self._places and not self._waiters:
             self.in_use += 1
             return True
         return False

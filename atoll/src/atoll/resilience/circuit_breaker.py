@@ -94,6 +94,11 @@ class StateChange:
     open_for: float = 0.0
 
 
+_CLOSED = CircuitState.CLOSED
+_DISABLED = CircuitState.DISABLED
+"""Asked for in each call: a name of ours is found sooner than a member of an enumeration."""
+
+
 def _always() -> bool:
     return True
 
@@ -177,7 +182,7 @@ class CircuitBreaker:
 
     def try_acquire(self) -> Permit | None:
         """Permission for one call, or None."""
-        if self.state is CircuitState.CLOSED:
+        if self.state is _CLOSED:
             return self._permit
         if not self.permits:
             return None
@@ -202,13 +207,13 @@ class CircuitBreaker:
 
     def record(self, permit: Permit, *, failed: bool, seconds: float = 0.0, now: float | None = None) -> None:
         """The call has ended, after so many seconds; `now`, if you have just asked the clock."""
-        if permit != self._permit or self.state is CircuitState.DISABLED:
+        if permit != self._permit or self.state is _DISABLED:
             return
         window = self._window
         window.record(
             self._clock.monotonic() if now is None else now, failed=failed, slow=seconds >= self._slow_call_duration
         )
-        if self.state is CircuitState.HALF_OPEN:
+        if self.state is not _CLOSED:
             self._judge_probes()
         elif failed:
             self._failures_in_row += 1

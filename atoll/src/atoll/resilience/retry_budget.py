@@ -62,9 +62,9 @@ class RetryBudget:
         self._slot = 0
         self._slot_ends = -math.inf
 
-    def deposit(self) -> None:
-        """A call begins."""
-        if self._monotonic() >= self._slot_ends:
+    def deposit(self, now: float | None = None) -> None:
+        """A call begins; `now`, if you have just asked the clock."""
+        if (self._monotonic() if now is None else now) >= self._slot_ends:
             self._forget_old()
         self._slots[self._slot % _SLOTS] += self._ratio
         self._balance += self._ratio

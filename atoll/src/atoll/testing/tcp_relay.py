@@ -114,7 +114,7 @@ class TcpRelay:
             async with asyncio.TaskGroup() as both:
                 both.create_task(self._pass_requests(reader, their_writer))
                 both.create_task(self._pass_answers(their_reader, writer))
-        except* ConnectionError:
+        except* OSError:  # "not connected" is no ConnectionError
             writer.transport.abort()
         finally:
             their_writer.close()
@@ -160,5 +160,6 @@ class TcpRelay:
 def _reset(writer: asyncio.StreamWriter) -> None:
     connection = writer.get_extra_info("socket")
     if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):  # closed already
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()

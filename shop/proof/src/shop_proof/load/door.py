@@ -95,7 +95,10 @@ class Door:
         try:
             connection = await self._pool.acquire()
             exchange.start(connection, self._head(ask), ask.body or None, to_head=False, seconds=PATIENCE)
-            await exchange.answered()
+            try:
+                await exchange.answered()
+            finally:
+                exchange.abandon()
         except ConnectionFault as fault:
             raise NoAnswer(str(fault)) from fault
         return Reply(exchange.status, exchange.fields, exchange.body)
