@@ -6,10 +6,12 @@ from typing import Any
 
 from atoll.clock import to_millis
 from atoll.idempotency import Forgetting
-from atoll.idempotency.forgetting import AT_ONCE
+from atoll.idempotency.forgetting import AT_ONCE, PAUSE
 from atoll.storage import Transaction
 from atoll.testing.asgi import AppClient
 from atoll.testing.clock import ManualClock
+from atoll.testing.eventually import eventually
+from atoll.testing.full_database import FullDatabase
 
 KEPT = "SELECT idempotency_key FROM kept_answers ORDER BY idempotency_key"
 
@@ -44,4 +46,18 @@ async def test_more_than_one_transaction_may_take_are_forgotten_in_several(clock
     forgotten = await Forgetting(notes.database, clock).forget()
 
     assert (0, count) == (too_early, forgotten)
+    assert [] == await notes.database.fetch_all(KEPT)
+
+
+async def test_a_full_disk_ends_no_service(ann: AppClient, clock: ManualClock, notes: Any) -> None:
+    await ann.post("/notes", json={"text": "hello"}, headers={"Idempotency-Key": "old"})
+    later = ManualClock(clock.now() + timedelta(days=1))
+    database = FullDatabase(notes.database)
+    forgetting = asyncio.create_task(Forgetting(database, later).run())
+    await eventually(lambda: later.sleepers or forgetting.done())
+    database.is_full = False
+    await later.advance(PAUSE)
+    await eventually(lambda: later.sleepers or forgetting.done())
+
+    assert forgetting.cancel()
     assert [] == await notes.database.fetch_all(KEPT)

@@ -13,6 +13,7 @@ from atoll.storage.leases import LASTS, Lease
 from atoll.storage.postgres import PostgresDatabase, parse_address
 from atoll.testing.clock import ManualClock
 from atoll.testing.eventually import eventually
+from atoll.testing.full_database import FullDatabase
 from atoll.testing.postgres_relay import postgres_relay
 
 NewLease = Callable[..., Lease]
@@ -200,3 +201,19 @@ async def test_a_job_that_ends_has_ended(lease: NewLease) -> None:
     await lease("one").run(ends)
 
     assert await lease("other").take()
+
+
+async def test_a_full_disk_ends_no_service(database: Database, clock: ManualClock) -> None:
+    full, worked = FullDatabase(database), asyncio.Event()
+
+    async def job() -> None:
+        worked.set()
+
+    running = asyncio.create_task(Lease(full, "sweeping", holder="one", clock=clock).run(job))
+    await eventually(lambda: clock.sleepers or running.done())
+    full.is_full = False
+    await clock.advance(LASTS / 3)
+    await eventually(running.done)
+
+    assert running.exception() is None
+    assert worked.is_set()

@@ -15,11 +15,12 @@ from atoll.storage import Database, open_database
 from atoll.testing.clock import ManualClock
 from atoll.testing.database_fixtures import ENGINES
 from atoll.testing.eventually import eventually
+from atoll.testing.full_database import FullDatabase
 from shop_users.access_tokens import AccessTokens
 from shop_users.app import migrated
 from shop_users.settings import UsersSettings
 from shop_users.store import signing_keys
-from shop_users.tending import PAUSE
+from shop_users.tending import PAUSE, Tending
 from shop_users.token_keys import LEAD, STAYS, KeyUnknown, TokenKey, named, outlived, signing, standing_ready
 from shop_users.use_cases.rotate_keys import RotateKeys
 from shop_users.use_cases.tend_keys import TendKeys
@@ -283,3 +284,17 @@ async def test_the_running_service_rotates_by_itself(anyone: httpx2.AsyncClient,
     second, _ = await signs_with(anyone)
 
     assert {first, second} == before
+
+
+async def test_a_full_disk_ends_no_service(opened: Database, clock: ManualClock) -> None:
+    database = FullDatabase(opened)
+    tending = asyncio.create_task(Tending(TendKeys(database, clock, MAX_AGE), clock).run())
+    await clock.wait_for_sleepers()
+    await clock.advance(PAUSE)
+    await eventually(lambda: clock.sleepers or tending.done())
+    database.is_full = False
+    await clock.advance(PAUSE)
+    await eventually(lambda: clock.sleepers or tending.done())
+
+    assert tending.cancel()
+    assert 2 == len(await every(opened))

@@ -6,7 +6,7 @@ from atoll.clock import Clock, to_millis
 from atoll.idempotency import kept_answers
 from atoll.idempotency.keyed_request import KEPT_FOR
 from atoll.observability.logging import get_logger
-from atoll.storage import Database, DatabaseUnavailable
+from atoll.storage import CommitFailed, Database, DatabaseUnavailable
 
 AT_ONCE = 500
 """How many in one transaction, so that nobody waits long behind it."""
@@ -28,7 +28,7 @@ class Forgetting:
         while True:
             try:
                 await self.forget()
-            except DatabaseUnavailable as error:
+            except (DatabaseUnavailable, CommitFailed) as error:
                 log.warning("old answers stay for now", reason=str(error))
             await self.clock.sleep(PAUSE)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from atoll.clock import Clock
 from atoll.observability.logging import get_logger
-from atoll.storage.database import Database, DatabaseUnavailable, Transaction
+from atoll.storage.database import CommitFailed, Database, DatabaseUnavailable, Transaction
 
 LASTS = 15.0
 """Seconds, as those of the registry."""
@@ -111,7 +111,7 @@ class Lease:
     async def _try_to_take(self) -> bool:
         try:
             return await self.take()
-        except DatabaseUnavailable as error:
+        except (DatabaseUnavailable, CommitFailed) as error:
             log.warning("lease cannot be taken now", lease=self._name, reason=str(error))
             return self.is_held
 
@@ -144,5 +144,5 @@ class Lease:
         if self.is_held:
             try:
                 await asyncio.shield(self.release())
-            except DatabaseUnavailable as error:
+            except (DatabaseUnavailable, CommitFailed) as error:
                 log.warning("lease not released", lease=self._name, reason=str(error))

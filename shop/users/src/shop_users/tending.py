@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from atoll.clock import Clock
 from atoll.observability.logging import get_logger
-from atoll.storage import DatabaseUnavailable
+from atoll.storage import CommitFailed, DatabaseUnavailable
 from shop_users.use_cases.tend_keys import TendKeys
 
 PAUSE = 300.0
@@ -24,5 +24,5 @@ class Tending:
             await self.clock.sleep(PAUSE)
             try:
                 await self.tend_keys()
-            except DatabaseUnavailable as error:
+            except (DatabaseUnavailable, CommitFailed) as error:
                 log.warning("token keys stay as they are for now", reason=str(error))
