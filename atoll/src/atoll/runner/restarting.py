@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from atoll.runner.data_folder import DataFolder
 from atoll.runner.probe import ask
@@ -46,7 +46,8 @@ async def restart(folder: DataFolder, names: Sequence[str], tell: Callable[[str]
             raise CannotRestart(f"{name} is {before.state}, and not restarted.")
         async with _nobody_missing(folder, name, tell):
             tell(f"{name} (process {before.pid}) stops ...")
-            os.kill(before.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it has ended meanwhile, and is started again in any case
+                os.kill(before.pid, signal.SIGTERM)
             after = await _again_ready(folder, name, before.pid)
             tell(f"{name} is up again as process {after.pid}.")
 
