@@ -20,6 +20,7 @@ from atoll.gateway.settings import GatewaySettings, LimitSettings, RouteSettings
 from atoll.identity.keys import KeyRing, SigningKey
 from atoll.identity.tokens import TokenIssuer
 from atoll.lifecycle import run as run_program
+from atoll.lifecycle.process import search_seldom
 from benchmarks.measuring import free_ports, running
 
 PROGRAMS = "benchmarks.gateway_programs"
@@ -144,6 +145,7 @@ async def _serve_upstream(port: int) -> None:
 
 
 async def _serve_door(folder: Path, port: int, upstreams: Sequence[int]) -> None:
+    search_seldom()  # as `main` does for every service
     key = SigningKey.generate()
     (folder / "key.json").write_text(key.to_json())
     ops_port = int(os.environ.get("BENCHMARK_OPS_PORT", "0"))

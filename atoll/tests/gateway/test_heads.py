@@ -48,16 +48,15 @@ def test_of_an_answer_goes_what_concerns_one_hop() -> None:
             (b"Set-Cookie", b"b"),
             (b"Content-Length", b"12"),
             (b"Atoll-Service", b"things "),
-        ],
-        b"x-ours: 1\r\n",
+        ]
     )
 
-    assert lines == b"x-ours: 1\r\ncontent-type: text/plain\r\nset-cookie: a\r\nset-cookie: b\r\n"
+    assert lines == b"content-type: text/plain\r\nset-cookie: a\r\nset-cookie: b\r\n"
     assert (length, service) == (12, b"things")
 
 
 def test_an_answer_may_not_tell_its_length() -> None:
-    assert answer_fields([(b"Connection", b"connection, close")], b"") == (b"", None, None)
+    assert answer_fields([(b"Connection", b"connection, close")]) == (b"", None, None)
 
 
 def test_the_client_is_the_peer_unless_a_proxy_of_ours_vouches_for_another() -> None:

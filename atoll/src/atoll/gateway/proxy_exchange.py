@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING
 
 from atoll.calls.retry import DEFAULT_RETRY
 from atoll.calls.retry import HEADER as CALLER_RETRIES
-from atoll.calls.timeouts import HEADER as REMAINING
 from atoll.calls.upstreams import Upstream
 from atoll.gateway.limiting import CountedLimit
 from atoll.gateway.overload import FEW, LONGEST_REST, Overload
 from atoll.gateway.own_answers import health_answer, problem_answer
 from atoll.gateway.paths import below_prefix, canonical
-from atoll.gateway.rewriting import AnotherServiceAnswered, answer_fields
+from atoll.gateway.rewriting import AnotherServiceAnswered, answer_fields, remaining_line
 from atoll.gateway.routes import Route
 from atoll.gateway.rules import Way
 from atoll.gateway.settings import DEFAULT_LIMIT
@@ -69,12 +68,6 @@ _WANTED_METHOD = b"access-control-request-method"
 _WANTED_FIELDS = b"access-control-request-headers"
 _WE_RETRY = b"%b: yes\r\n" % CALLER_RETRIES.lower().encode("ascii")
 _WITHOUT_BODY = frozenset((b"GET", b"HEAD", b"DELETE", b"OPTIONS"))
-
-_REQUEST_HEAD = (
-    b"%b %b HTTP/1.1\r\nhost: %b\r\n%btraceparent: %b\r\nx-request-id: %b\r\n"
-    + REMAINING.lower().encode("ascii")
-    + b": %d\r\n%b%b\r\n"
-)
 
 _TOO_MUCH_TO_DO = [
     Unavailable("There is too much to do at the moment.", retry_after=max(1, seconds))
@@ -331,17 +324,19 @@ class ProxyExchange:
     def _written_head(self, authority: bytes) -> bytes:
         visit = self._visit
         head = visit.head
-        return _REQUEST_HEAD % (
-            head.method,
-            self._target,
-            authority,
-            visit.caller.lines,
-            visit.traceparent,
-            visit.request_id,
-            self._route.remaining_ms if self._whole_since is None else self._remaining_ms(self._whole_since),
-            _WE_RETRY if self._repeatable else b"",
-            b"" if head.content_length == 0 and head.method in _WITHOUT_BODY else _framing(head),
-        )
+        return b"".join(
+            (
+                head.method, b" ", self._target, b" HTTP/1.1\r\n"
+                b"host: ", authority, b"\r\n",
+                visit.caller.lines,
+                b"traceparent: ", visit.traceparent, b"\r\n"
+                b"x-request-id: ", visit.request_id, b"\r\n",
+                self._route.remaining if self._whole_since is None else self._remaining(self._whole_since),
+                _WE_RETRY if self._repeatable else b"",
+                b"" if head.content_length == 0 and head.method in _WITHOUT_BODY else _framing(head),
+                b"\r\n",
+            )
+        )  # fmt: skip
 
     # What the client's connection tells.
 
@@ -404,7 +399,7 @@ class ProxyExchange:
 
     def on_head(self, status: int, fields: Fields) -> None:
         visit = self._visit
-        lines, length, service = answer_fields(fields, _our_fields(visit))
+        lines, length, service = answer_fields(fields)
         if service is not None and service != self._service.name_in_answers:
             self._another_service_answered(service)
             return
@@ -418,7 +413,7 @@ class ProxyExchange:
                 return
         self._answer_began = True
         visit.status = status
-        self._answer_head = status, lines, length
+        self._answer_head = status, _our_fields(visit, lines), length
         if self._connection is not None:
             self._connection.after_read = self._send_head
         self._allow(self._route.silence_timeout)
@@ -438,7 +433,7 @@ class ProxyExchange:
             visit.status = status
             visit.answer_bytes = len(body)
             self._finish(now)
-            self._client.answer(status, _our_fields(visit) + lines, body)
+            self._client.answer(status, _our_fields(visit, lines), body)
             return
         self.on_head(status, fields)
         if self._answer_head is not None:
@@ -499,7 +494,7 @@ class ProxyExchange:
         fields, body = problem_answer(problem, path=visit.shown_path, trace_id=visit.trace_id)
         visit.answer_bytes = len(body)
         self._finish()
-        self._client.answer(problem.status, _our_fields(visit) + fields, body)
+        self._client.answer(problem.status, _our_fields(visit, fields), body)
 
     def _another_service_answered(self, name: bytes) -> None:
         """A port was taken over: what came is no answer to our client, and nobody is sent there again."""
@@ -643,7 +638,7 @@ class ProxyExchange:
         fields = cors.preflight(visit.caller.origin, methods, visit.head.fields.get(_WANTED_FIELDS, b""))
         visit.status = 204
         self._finish()
-        self._client.answer(204, fields + _our_fields(visit), b"")
+        self._client.answer(204, _our_fields(visit, fields), b"")
 
     def _wait_for(self, rung: Coroutine[None, None, None]) -> None:
         """Climb down one rung in a task, in bounded time; the client's body stays where it is meanwhile."""
@@ -692,9 +687,9 @@ class ProxyExchange:
             return False
         return now - self._whole_since >= self._route.total_timeout
 
-    def _remaining_ms(self, since: float) -> int:
+    def _remaining(self, since: float) -> bytes:
         passed = asyncio.get_running_loop().time() - since
-        return max(1, int((self._route.total_timeout - passed) * 1000))
+        return remaining_line(self._route.total_timeout - passed)
 
     def _let_go(self) -> None:
         """Give up what is under way."""
@@ -714,8 +709,10 @@ class ProxyExchange:
     def _finish(self, now: float | None = None) -> None:
         if not self.finished:
             self.finished = True
-            self._give_sender_back()
-            self._hold_no_more()
+            if self._sending:
+                self._give_sender_back()
+            if self._holding:
+                self._hold_no_more()
             self._let_go()
             self._gateway.finished(self._visit, now)
 
@@ -728,8 +725,9 @@ def _retry_after(fields: Fields) -> float:
     return float(value) if value.isdigit() else math.inf
 
 
-def _our_fields(visit: Visit) -> bytes:
-    return b"x-request-id: %b\r\n%b%b" % (visit.request_id, visit.limit_fields, visit.cors_fields)
+def _our_fields(visit: Visit, others: bytes) -> bytes:
+    """The lines of an answer: those that are ours to set, before `others`."""
+    return b"".join((b"x-request-id: ", visit.request_id, b"\r\n", visit.limit_fields, visit.cors_fields, others))
 
 
 def _framing(head: RequestHead) -> bytes:

@@ -7,7 +7,7 @@ client's connection alone went when the head was read (`RequestHead`).
 
 from collections.abc import Callable
 
-from atoll.calls import service_name
+from atoll.calls import service_name, timeouts
 from atoll.http1.messages import Field, Fields
 from atoll.http1.request_head import RequestFields
 
@@ -24,6 +24,7 @@ _NOT_PASSED_ON = frozenset(
      b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"x-request-id")
 )  # fmt: skip
 _SERVICE = service_name.HEADER.lower().encode("ascii")
+_REMAINING = timeouts.HEADER.lower().encode("ascii") + b": %d\r\n"
 _PERSISTENCE = frozenset((b"close", b"keep-alive", b""))
 
 _NAMES_REMEMBERED = 2048
@@ -73,6 +74,11 @@ def request_fields(fields: RequestFields) -> bytes:
     return b"".join(lines)
 
 
+def remaining_line(seconds: float) -> bytes:
+    """The line that tells upstream how long we still wait: in milliseconds, at least one."""
+    return _REMAINING % max(1, int(seconds * 1000))
+
+
 class AnotherServiceAnswered(Exception):
     """An answer names another service than the one that was asked; `name` is that one's."""
 
@@ -103,14 +109,14 @@ class PassedOn(dict[Field, bytes]):
         return line
 
 
-def answer_fields(fields: Fields, ours: bytes) -> tuple[bytes, int | None, bytes | None]:
-    """An answer's fields for the client, `ours` first; its body's length, and the service it names, if told.
+def answer_fields(fields: Fields) -> tuple[bytes, int | None, bytes | None]:
+    """An answer's fields for the client, as lines; its body's length, and the service it names, if told.
 
     Framing is not among the fields, nor is what services say to each other only.
     """
     known = _answer_names.known
     length = service = None
-    lines = [ours]
+    lines: list[bytes] = []
     for name, value in fields:
         beginning = known.get(name)
         if beginning is None:
@@ -127,5 +133,5 @@ def answer_fields(fields: Fields, ours: bytes) -> tuple[bytes, int | None, bytes
             named = {option.strip() for option in value.lower().split(b",")} - _PERSISTENCE
             if named:
                 named.add(b"connection")
-                return answer_fields([field for field in fields if field[0].lower() not in named], ours)
+                return answer_fields([field for field in fields if field[0].lower() not in named])
     return b"".join(lines), length, service

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from atoll.gateway.cors import Cors, wrong_origins
 from atoll.gateway.overload import Priority
+from atoll.gateway.rewriting import remaining_line
 from atoll.gateway.settings import GatewaySettings, RouteSettings
 from atoll.problems import MethodNotAllowed
 
@@ -53,7 +54,7 @@ class Route:
         "max_waiting",
         "needs_token",
         "priority",
-        "remaining_ms",
+        "remaining",
         "role",
         "service",
         "silence_timeout",
@@ -69,7 +70,8 @@ class Route:
         self.body_limit = given.body_limit
         self.attempt_timeout = given.attempt_timeout or settings.attempt_timeout
         self.total_timeout = given.total_timeout or settings.total_timeout
-        self.remaining_ms = int(self.total_timeout * 1000)
+        self.remaining = remaining_line(self.total_timeout)
+        """What a request says at its beginning of the time that is left."""
         self.endless = given.endless
         self.limit = given.limit
         self.cost = given.cost

@@ -32,11 +32,11 @@ class Tracer:
         """The header's value, as `trace_id_of` reads it."""
         drawn = self._drawn or self._draw()
         digits = drawn.pop()
-        flags = b"01" if int(digits[-_DIGITS_OF_CHANCE:], 16) < self._sampled else b"00"
-        if given is None:
-            return b"00-%b-%b-%b" % (digits[:32], digits[32:], flags)
-        trace_id = TraceContext.parse(given.decode("latin-1")).trace_id.encode("ascii")
-        return b"00-%b-%b-%b" % (trace_id, digits[32:], flags)
+        trace_id, span_id = digits[:32], digits[32:]
+        flags = b"-01" if int(digits[-_DIGITS_OF_CHANCE:], 16) < self._sampled else b"-00"
+        if given is not None:
+            trace_id = TraceContext.parse(given.decode("latin-1")).trace_id.encode("ascii")
+        return b"".join((b"00-", trace_id, b"-", span_id, flags))
 
     def _draw(self) -> list[bytes]:
         digits = self._chance.randbytes(_AT_ONCE * _DIGITS // 2).hex().encode("ascii")

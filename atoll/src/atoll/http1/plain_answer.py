@@ -23,6 +23,9 @@ _ABOUT_READING = frozenset((b"connection", b"proxy-connection", b"transfer-encod
 
 K = TypeVar("K")
 
+_LONGEST = 64 * 1024
+"""Bytes of an answer: of a longer one, reading the head once more is the least."""
+
 _LINES_REMEMBERED = 4096
 _LONGEST_REMEMBERED = 128
 """Bytes of a line. Both are bounded, because a server can say anything."""
@@ -41,10 +44,12 @@ _lengths: dict[bytes, tuple[Field, int]] = {}
 
 def plain_answer(data: bytes, limits: AnswerLimits) -> PlainAnswer | None:
     """The answer that `data` is, if it is plain and its head within the limits."""
-    end = data.find(_END_OF_HEAD, 0, limits.head)
-    if end < 0:
+    if len(data) > _LONGEST:
         return None
-    lines = data[:end].split(b"\r\n")
+    head, end, body = data.partition(_END_OF_HEAD)
+    if not end or len(head) + len(end) > limits.head:
+        return None
+    lines = head.split(b"\r\n")
     status_line = lines.pop(0)
     status = _statuses.get(status_line) or _learn_status(status_line)
     if not status or len(lines) > limits.fields:
@@ -64,8 +69,7 @@ def plain_answer(data: bytes, limits: AnswerLimits) -> PlainAnswer | None:
                     return None
                 length = announced
         fields.append(field)
-    body = end + len(_END_OF_HEAD)
-    return (status, fields, data[body:]) if length == len(data) - body else None
+    return (status, fields, body) if length == len(body) else None
 
 
 def _learn_status(line: bytes) -> int:

@@ -148,13 +148,6 @@ class RequestHead:
         """Whether bytes follow the head."""
         return self.content_length != 0
 
-    def with_line_of(self, method: bytes, target: bytes) -> "RequestHead":
-        """A head without a body that differs in its first line only."""
-        head = RequestHead(method, target, self.minor_version, self.fields)
-        head.host = self.host
-        head.keep_alive = self.keep_alive
-        return head
-
     def __repr__(self) -> str:
         return f"<RequestHead {self.method.decode()} {self.target.decode()} HTTP/1.{self.minor_version}>"
 
@@ -185,7 +178,12 @@ class HeadReader:
         if len(data) > self._limits.head or len(line) + _REST_OF_LINE > self._limits.line:
             return None
         known = _known_lines.get(line) or _learn_line(line)
-        return None if known is None else previous.with_line_of(*known)
+        if known is None:
+            return None
+        head = RequestHead(known[0], known[1], previous.minor_version, previous.fields)
+        head.host = previous.host
+        head.keep_alive = previous.keep_alive
+        return head
 
     def read(self, raw: bytes) -> RequestHead:
         """The head whose bytes these are, from its first line to `END_OF_HEAD`; raises the `Problem` with it."""

@@ -418,19 +418,19 @@ class ServerConnection(asyncio.Protocol):
         if self._resting or self._write_deadline != math.inf:  # answers pile up: take no more requests meanwhile
             self._deadline = math.inf
             return data
-        if data[0] == _CARRIAGE_RETURN:
-            empty_lines = _EMPTY_LINES.match(data)
-            if empty_lines is not None:  # RFC 9112, section 2.2
-                return data[empty_lines.end() :]
-        end = len(data)
+        rest = b""
         head = self._heads.read_repeated(data)
         if head is None:
+            if data[0] == _CARRIAGE_RETURN:
+                empty_lines = _EMPTY_LINES.match(data)
+                if empty_lines is not None:  # RFC 9112, section 2.2
+                    return data[empty_lines.end() :]
             end = data.find(END_OF_HEAD)
             if end < 0:
                 self._await_head(data, seen)
                 return data
             end += len(END_OF_HEAD)
-            head = self._heads.read(data[:end])
+            head, rest = self._heads.read(data[:end]), data[end:]
         self._head = head
         if head.content_length == 0:
             self._stage = _NOTHING
@@ -442,7 +442,7 @@ class ServerConnection(asyncio.Protocol):
             self._exchange = exchange
             if self._owes_continue:
                 self._invite_body()
-        return data[end:]
+        return rest
 
     def _await_head(self, start: bytes, seen: int) -> None:
         if not seen:
@@ -532,7 +532,7 @@ class ServerConnection(asyncio.Protocol):
             framing += b"connection: close\r\n"
         elif head is not None and head.minor_version == 0:
             framing += b"connection: keep-alive\r\n"
-        return b"%b%b%b\r\n" % (_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, fields, framing)
+        return b"".join((_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, fields, framing, b"\r\n"))
 
     def _rest_is_in_doubt(self) -> bool:
         """Whether the request in hand has more of a body to come than can be waited for after its answer."""

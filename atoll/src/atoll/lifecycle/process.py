@@ -7,6 +7,7 @@ And in the end all of it backwards, with every request answered that had come.
 """
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -32,6 +33,10 @@ BAD_SETTINGS = 2
 
 STOP_MARGIN = 10.0
 """Seconds beyond the graceful timeout for everything else of a stop: jobs, resources, threads."""
+
+NEW_BEFORE_SEARCH = 10_000
+"""Objects that are new before the collector looks for cycles among them; Python's own 700 (2,000 since 3.14) are what
+a hundred requests in hand have. What nobody refers to goes at once all the same; only cycles wait, and they are few."""
 
 log = get_logger()
 
@@ -64,9 +69,16 @@ def main(service_name: str, create: Callable[[S], Runnable | Program], settings_
         print(error, file=sys.stderr)  # noqa: T201 - no logs without settings
         sys.exit(BAD_SETTINGS)
     configure_logging(service_name, settings.log_format, settings.log_level)
+    search_seldom()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         code = runner.run(_run_created(create, settings, line))
     sys.exit(code)
+
+
+def search_seldom() -> None:
+    """Have the garbage collector of this process look for cycles less often: every look goes through all requests in
+    hand, for some 2 % of a busy service's time."""
+    gc.set_threshold(NEW_BEFORE_SEARCH, *gc.get_threshold()[1:])
 
 
 async def run(
