@@ -133,6 +133,21 @@ def test_a_mistake_is_told_in_a_sentence(without_admin: UsersSettings, email: st
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("name", ["", "x" * 201])
+def test_an_administrator_has_a_name_as_everybody_has(without_admin: UsersSettings, name: str) -> None:
+    done = admin_create(without_admin, "--email", EMAIL, "--password", PASSWORD, "--name", name)
+
+    assert done.returncode == 2
+    assert "A name has from 1 to 200 characters." in done.stderr
+
+
+def test_a_password_that_is_no_text_is_told_in_a_sentence(without_admin: UsersSettings) -> None:
+    done = admin_create(without_admin, "--email", EMAIL, "--password", "caf\udcff-longer")
+
+    assert done.returncode == 2
+    assert "A password is a text in UTF-8." in done.stderr
+
+
 def test_a_database_that_cannot_be_opened_is_told_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     settings = UsersSettings(database_url=f"sqlite:///{tmp_path}/file/users.db", admin_password=Secret(PASSWORD))

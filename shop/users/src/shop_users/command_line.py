@@ -19,6 +19,9 @@ from shop_users.passwords import LENGTHS, Passwords
 from shop_users.settings import UsersSettings
 from shop_users.use_cases.make_admin import NAME, MakeAdmin
 
+NAME_LENGTHS = range(1, 201)
+"""Characters, as `shop_contracts.users.Name` has them."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def commands() -> None:
@@ -49,20 +52,40 @@ class _Address(click.ParamType[EmailAddress]):
             self.fail(f"{error}.", param, ctx)
 
 
+class _Name(click.ParamType[str]):
+    name = "text"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if len(value) not in NAME_LENGTHS:
+            self.fail(f"A name has from 1 to {NAME_LENGTHS[-1]} characters.", param, ctx)
+        return value
+
+
 @admin.command()
 @click.option("--email", prompt="E-mail address", type=_Address(), help="The address to sign in with.")
 @click.option("--password", envvar="ATOLL_ADMIN_PASSWORD", help="From 8 to 128 characters; asked for when left out.")
-@click.option("--name", default=NAME, show_default=True)
+@click.option("--name", default=NAME, type=_Name(), show_default=True)
 def create(email: EmailAddress, password: str | None, name: str) -> None:
     """Make an administrator, or make one of an account that is there already, with a new password."""
     password = password or _ask_for_password()
     if len(password) not in LENGTHS:
         raise click.BadParameter("A password has from 8 to 128 characters.", param_hint="--password")
+    if not _is_text(password):
+        raise click.BadParameter("A password is a text in UTF-8.", param_hint="--password")
     try:
         user = asyncio.run(_create(email, password, name))
     except (Problem, DatabaseError, SettingsInvalid, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{user.email} is an administrator now. Sign in with POST /auth/login.")
+
+
+def _is_text(password: str) -> bool:
+    """Bytes that are no UTF-8 come in as halves of surrogate pairs."""
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _ask_for_password() -> str:
