@@ -1,8 +1,11 @@
 """Programs as processes: executed, and forked off one that has loaded the platform."""
 
 import asyncio
+import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -44,6 +47,14 @@ CHANCE = """
 import random, secrets
 from atoll.ids import uuid7
 print(random.random(), secrets.token_hex(8), uuid7()())
+"""
+ORPHANING = """
+import os, socket, sys
+from atoll.runner import child
+from atoll.runner.forking.server import serve
+os.getppid = lambda: 1  # as it is once the server is gone
+if arguments := serve(socket.socket(fileno=int(sys.argv[1])), []):
+    child.main(arguments)
 """
 
 
@@ -277,3 +288,25 @@ class TestForks:
         await forks.close()
 
         assert "exited with code 3" == ended[0]
+
+
+@linux_only
+def test_a_fork_whose_server_dies_in_the_same_moment_goes_with_it() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    line, line_of_fork = socket.socketpair()
+    reading, writing = os.pipe()
+    with ours, line, open(reading) as output:
+        ours.settimeout(20)
+        command = [sys.executable, "-c", ORPHANING, str(theirs.fileno())]
+        server = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603 - our own program
+        theirs.close()
+        socket.send_fds(ours, [b'{"fork": ["talker", "json.tool"]}'], [line_of_fork.fileno(), writing])
+        line_of_fork.close()
+        os.close(writing)
+        pid = json.loads(ours.recv(4096))["pid"]
+        ours.send(json.dumps({"reap": pid}).encode())
+        code = json.loads(ours.recv(4096))["code"]
+        ours.close()
+
+        assert (1, 0) == (code, server.wait())
+        assert f"The runner (process {server.pid}) is gone." in output.read()

@@ -35,7 +35,7 @@ def serve(runner: socket.socket, modules: Sequence[str]) -> list[str]:
 
     Returns empty in this process at the end, and in each fork what it is to run: arguments of `atoll.runner.child`.
     """
-    loaded = _load(modules)
+    loaded, server = _load(modules), os.getpid()
     while asked := _next(runner):
         message, descriptors = asked
         if "reap" in message:
@@ -44,7 +44,7 @@ def serve(runner: socket.socket, modules: Sequence[str]) -> list[str]:
             _answer(runner, stale=True)
         elif _fork(runner):
             runner.close()
-            return _become(message["fork"], *descriptors)
+            return _become(server, message["fork"], *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
     return []
@@ -103,8 +103,11 @@ def _lead_a_group(pid: int) -> None:
         os.setpgid(pid, pid)
 
 
-def _become(program: list[str], line: int, output: int) -> list[str]:
-    """Settle in as a process of its own; returns what it is to run."""
+def _become(server: int, program: list[str], line: int, output: int) -> list[str]:
+    """Settle in as a process of its own; returns what it is to run.
+
+    It belongs to `server`, by the number that was known before the fork: whoever is asked for now may be its heir.
+    """
     name, *module = program
     _lead_a_group(os.getpid())
     setproctitle(f"atoll: {name}")
@@ -115,4 +118,4 @@ def _become(program: list[str], line: int, output: int) -> list[str]:
     os.close(output)
     os.set_inheritable(line, False)
     os.environ[LINE] = str(line)
-    return [str(os.getppid()), name, "module", *module]
+    return [str(server), name, "module", *module]
