@@ -36,8 +36,8 @@ SECONDS = 2.0
 WARM_UP = 1.0
 ROUNDS = 3
 
-TOLERATED_FAILURES = 0.02
-"""Of all requests: the slowest peers let some time out on a busy machine."""
+TOLERATED_FAILURES = 0.05
+"""Of all requests: the slowest let some time out, and ours refuses some when it is behind."""
 
 
 @dataclass(frozen=True)

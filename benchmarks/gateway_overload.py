@@ -50,6 +50,9 @@ LESS_WEIGHT = 5
 WINDOW = 0.25
 """Seconds; the shortest time of which a p99 is told."""
 
+SLOW = 0.1
+"""Seconds: a p99 above that is not as it should be at half of what the gateway can do."""
+
 REFUSED = 503
 BROWSE, LOOK, ORDER, HEALTH = range(4)
 
@@ -76,13 +79,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Ramp:
-    """All of it: requests a second that the gateway can do, the CPU µs of one, each step, and the seconds until
-    everything was as before."""
+    """All of it: requests a second that the gateway can do, the CPU µs of one, each step, and the seconds until nothing
+    was refused any more, and nothing slow."""
 
     capacity: float
     cost: float
     steps: Sequence[Step]
-    recovery: float
+    last_refused: float
+    last_slow: float
 
 
 def run() -> Ramp:
@@ -146,7 +150,7 @@ class _Measurement:
         cost = (cpu_seconds(self._pids) - before) / (len(loop.answers) - asked) * 1e6
         say(f"  {capacity:,.0f} requests/s at most, {cost:.0f} µs each")
         steps = [self._step(load, capacity) for load in RAMP]
-        return Ramp(capacity, cost, steps, self._recovery(capacity, steps[0]))
+        return Ramp(capacity, cost, steps, *self._recovery(capacity))
 
     def _step(self, load: float, capacity: float) -> Step:
         say(f"  {load:g} times that")
@@ -171,18 +175,24 @@ class _Measurement:
             late=statistics.quantiles(loop.late[late:], n=100)[98] * 1000,
         )
 
-    def _recovery(self, capacity: float, normal: Step) -> float:
-        """Seconds from the drop of the load until no window differs from those before the overload any more."""
+    def _recovery(self, capacity: float) -> tuple[float, float]:
+        """Seconds from the drop of the load until the end of the last window in which something was refused, and of
+        the last one that was slow."""
         say(f"  {AFTERWARDS:g} times that, afterwards")
         loop, began, first = self._loop, time.monotonic(), len(self._loop.answers)
         loop.run(AFTERWARDS * capacity, RECOVERY)
-        after = [each for each in loop.answers[first:] if each.done >= began]
-        recovered = 0.0
-        for number in range(int(RECOVERY / WINDOW)):
-            window = [each for each in after if number <= (each.done - began) / WINDOW < number + 1]
-            if not window or any(each.status == REFUSED for each in window) or _percentile(window, 99) > 2 * normal.p99:
-                recovered = (number + 1) * WINDOW
-        return recovered
+        windows: list[list[Answer]] = [[] for _ in range(int(RECOVERY / WINDOW))]
+        for each in loop.answers[first:]:
+            if each.done < began + RECOVERY:
+                windows[int((each.done - began) / WINDOW)].append(each)
+        refused = [any(each.status == REFUSED for each in window) for window in windows]
+        slow = [len(window) < 2 or _percentile(window, 99) > SLOW * 1000 for window in windows]
+        return _last(refused) * WINDOW, _last(slow) * WINDOW
+
+
+def _last(marks: Sequence[bool]) -> int:
+    """The number of the last one that is set, from 1; 0 when none is."""
+    return max((number for number, mark in enumerate(marks, 1) if mark), default=0)
 
 
 def _percentile(answers: Sequence[Answer], percent: int) -> float:
@@ -202,7 +212,8 @@ def report() -> str:
     ramp = run()
     words = (
         f"At most {ramp.capacity:,.0f} requests a second, {ramp.cost:.0f} µs of CPU each. "
-        f"Back at {AFTERWARDS:g} times that, all was as before after {ramp.recovery:.2f} s.\n"
+        f"Back at {AFTERWARDS:g} times that, nothing was refused after {ramp.last_refused:.2f} s, "
+        f"and p99 was below {SLOW * 1000:.0f} ms after {ramp.last_slow:.2f} s.\n"
     )
     return "\n".join([_table_of_rates(ramp), _table_of_kinds(ramp), words])
 

@@ -188,12 +188,12 @@ class Bench:
 
     async def _quiet(self, line: Line) -> None:
         """Return when nothing has happened for some turns of the loop, the gateway owes no answer, and nothing is on
-        its way in the kernel, which a busy machine may leave there for a while."""
+        its way in the kernel, which a busy machine may leave there for a while: bytes, a connection, or its end."""
         before, turns = -1, 0
         while turns < 8 and not line.closed:
             await asyncio.sleep(0)
             connections: Any = self._gateway.server.connections
-            owes = any("answers" in repr(each) for each in connections)
+            owes = not connections or any("answers" in repr(each) for each in connections)
             under_way = sum(_under_way(each) for each in (line.transport, *(each._transport for each in connections)))
             now = len(line.received) + len(self._recorder.requests)
             turns = 0 if owes or under_way or now != before else turns + 1

@@ -37,6 +37,12 @@ LONGEST_REST = 3.0
 """Seconds, once all of low priority is refused; less while a part of it is. That bounds what refusing costs: 10,000
 connections that only ask to be refused take a sixth of a processor, at some 50 µs for a refusal."""
 
+SPREAD = 1.0
+"""Seconds over which those who have rested are woken, so that they do not come all at once again."""
+
+FEW_WOKEN = 16
+"""Of those who rest, so many are always woken at a look."""
+
 
 class Priority(IntEnum):
     """What is refused first, and what last."""
@@ -136,11 +142,15 @@ class Overload:
 
     def _look(self) -> None:
         now = time.monotonic()
-        self.note(max(0.0, now - self._expected))
+        delay = max(0.0, now - self._expected)
+        self.note(delay)
         self._plan()
-        self._wake_rested(now)
+        self._wake_rested(now, LOOK_EVERY + delay)
 
-    def _wake_rested(self, now: float) -> None:
-        refused_until = now - self.rest
-        while self._resting and self._resting[0][0] <= refused_until:
+    def _wake_rested(self, now: float, passed: float) -> None:
+        """Wake those who have rested long enough, but only so many as a fair share of the time since the last look."""
+        rest = self.rest
+        most = max(FEW_WOKEN, int(len(self._resting) * passed / max(rest, SPREAD)))
+        while most and self._resting and self._resting[0][0] <= now - rest:
             self._resting.popleft()[1].wake()
+            most -= 1
