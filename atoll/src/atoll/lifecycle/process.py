@@ -125,7 +125,8 @@ async def _live(program: Program, settings: ServiceSettings, stop: Stop, line: S
             held.callback(program.service.stopping)
             ports = {name: address.port for name, address in bound.items()}
             line.ready(ports)
-            log.info("serving", version=program.service.version, **ports)
+            version = {"version": program.service.version} if program.service.version else {}
+            log.info("serving", **version, **ports)
             if program.announced:
                 await held.enter_async_context(registered(program.service, settings, bound["port"]))
         await stop.requested()
