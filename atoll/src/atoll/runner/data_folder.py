@@ -184,7 +184,8 @@ def _sync(path: Path) -> None:
     try:
         os.fsync(descriptor)
         if sys.platform == "darwin":  # where it leaves data in the drive's cache
-            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            with suppress(OSError):  # of a file system that knows no more than fsync
+                fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
     finally:
         os.close(descriptor)
 
