@@ -40,13 +40,17 @@ class Rehearsal:
         return presentable(printed.replace(self._door, _SHOWN_DOOR))
 
 
+_PATIENT = {"MAX_LOOP_DELAY": "10"}
+"""A machine that has much else to do is no reason to show a refusal."""
+
+
 @asynccontextmanager
 async def rehearsal(guide: str) -> AsyncIterator[Rehearsal]:
     """The shop as `make run` starts it, on free ports, with what the guide adds to it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         system_file = SYSTEM_FILE if not files_in(guide) else _shop_with(files_in(guide), folder)
-        async with running_system(system_file, folder / "data") as system:
+        async with running_system(system_file, folder / "data", environment=_PATIENT) as system:
             told = {"ATOLL_DATA": str(folder / "data"), "ATOLL_FILE": str(system_file), "NO_COLOR": "1"}
             with shell(name, {**os.environ, **told}) as bash:
                 yield Rehearsal(bash, system.url("gateway").removeprefix("http://"))
