@@ -251,7 +251,7 @@ class ProxyExchange:
         self._repeatable = (visit.head.method in REPEATABLE_METHODS or visit.caller.repeats) and (
             visit.head.content_length or 0
         ) <= REPEATABLE_BODY
-        self._service.retry_budget.deposit()
+        self._service.retry_budget.deposit(visit.started)
         if self._request_whole or self._takes_a_sender():
             self._attempt()
         else:
@@ -421,25 +421,29 @@ class ProxyExchange:
     def on_whole(self, status: int, fields: Fields, body: bytes, reusable: bool) -> None:
         self._connection = None
         if status < 500 and self._permit is not None:
-            try:
-                lines = b"".join(map(self._service.passed_on.__getitem__, fields))
-            except AnotherServiceAnswered as error:
-                self._another_service_answered(error.name)
-                return
-            visit = self._visit
-            permit, self._permit = self._permit, None
-            now = self._gateway.monotonic()
-            self._tried[-1].answered(permit, now - self._attempt_began, now)
-            visit.status = status
-            visit.answer_bytes = len(body)
-            self._finish(now)
-            self._client.answer(status, _our_fields(visit, lines), body)
+            self._answer_whole(self._permit, status, fields, body)
             return
         self.on_head(status, fields)
         if self._answer_head is not None:
             self._visit.answer_bytes = len(body)
             self._send_head(body)
             self.on_end(reusable)
+
+    def _answer_whole(self, permit: Permit, status: int, fields: Fields, body: bytes) -> None:
+        """What `on_head`, `on_body` and `on_end` do, for an answer that is good, with one look at the clock."""
+        try:
+            lines = b"".join(map(self._service.passed_on.__getitem__, fields))
+        except AnotherServiceAnswered as error:
+            self._another_service_answered(error.name)
+            return
+        visit = self._visit
+        now = self._gateway.monotonic()
+        self._permit = None
+        self._tried[-1].answered(permit, now - self._attempt_began, now)
+        visit.status = status
+        visit.answer_bytes = len(body)
+        self._finish(now)
+        self._client.answer(status, _our_fields(visit, lines), body)
 
     def on_body(self, data: bytes) -> None:
         self._visit.answer_bytes += len(data)
