@@ -41,11 +41,11 @@ class Product(msgspec.Struct, frozen=True):
 
 
 class Server(asyncio.Protocol):
-    """Answers whatever comes in one piece; as little as a server can do."""
+    """Answers whatever comes in one piece; as little as a server can do. Like our services it names itself."""
 
     answer = (
         f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(ANSWER)}\r\n"
-        f"Date: Sun, 22 Nov 2026 10:00:00 GMT\r\n\r\n{ANSWER}"
+        f"Date: Sun, 22 Nov 2026 10:00:00 GMT\r\natoll-service: products\r\n\r\n{ANSWER}"
     ).encode()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from atoll.calls import RetryPolicy
 from atoll.calls.request import CallOptions, CallRequest, build_request, path
+from atoll.observability.tracing import NextHops
 from atoll.wire import Model
 
 
@@ -41,7 +42,7 @@ def build(
 
 def head(request: CallRequest) -> list[str]:
     """The lines of the head that the arguments decide."""
-    lines = request.head("host:1", math.inf).decode().split("\r\n")
+    lines = request.head("host:1", math.inf, NextHops()).decode().split("\r\n")
     return [line for line in lines if not line.startswith(("traceparent: ", "Atoll-Caller-Retries: "))]
 
 

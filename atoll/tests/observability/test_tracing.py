@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from atoll.observability.tracing import TraceContext
+from atoll.observability.tracing import NextHops, TraceContext
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 SPAN = "00f067aa0ba902b7"
@@ -155,3 +155,18 @@ class TestFresh:
         fresh = TraceContext.fresh(NoChance())
 
         assert ("0" * 31 + "1", "0" * 15 + "1") == (fresh.trace_id, fresh.span_id)
+
+
+def test_the_next_hops_of_a_trace_are_all_different_places_in_it() -> None:
+    here, hops = TraceContext.fresh(), NextHops()
+    next_ones = [TraceContext.parse(hops.header(here)) for _ in range(200)]
+
+    assert {each.trace_id for each in next_ones} == {here.trace_id}
+    assert len({each.span_id for each in next_ones} | {here.span_id}) == 201
+
+
+def test_hops_from_nowhere_each_begin_a_trace() -> None:
+    hops = NextHops()
+    traces = {TraceContext.parse(hops.header(None)) for _ in range(200)}
+
+    assert len({each.trace_id for each in traces}) == len({each.span_id for each in traces}) == 200

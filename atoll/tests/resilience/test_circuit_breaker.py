@@ -342,7 +342,8 @@ class BreakerMachine(RuleBasedStateMachine):
             window_calls=8 if by_count else None,
             window_seconds=3,
         )
-        self.breaker = CircuitBreaker(self.policy, clock=self.clock, on_change=self._changed)
+        chance = random.Random(1)  # noqa: S311 - the same jitter each time a case is tried again
+        self.breaker = CircuitBreaker(self.policy, clock=self.clock, chance=chance, on_change=self._changed)
 
     def _changed(self, change: StateChange) -> None:
         self.changes.append(change)

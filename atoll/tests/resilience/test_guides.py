@@ -30,6 +30,7 @@ def run(page: str) -> dict[str, Any]:
         ("retry.md", "fetch", "a", "contents of a"),
         ("bulkhead.md", "print_all", ["ab", "c"], 3),
         ("deadline.md", "both", ["really"], ["yes, really"]),
+        ("gathering.md", "prices_of", ["lamp", "desk lamp"], [4, 9]),
         ("fallback.md", "page", "kim", {"orders": [], "degraded": []}),
     ],
 )

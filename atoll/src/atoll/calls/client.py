@@ -53,6 +53,7 @@ from atoll.clock import Clock, SystemClock
 from atoll.discovery.directory import Directory
 from atoll.http1 import errors as http1
 from atoll.http1.client_connection import ClientConnection
+from atoll.observability.tracing import NextHops
 from atoll.problems import Problem
 from atoll.resilience.bulkhead import Bulkhead
 from atoll.resilience.circuit_breaker import Permit, StateChange
@@ -130,6 +131,7 @@ class ServiceClient:
             chance=self._chance,
         )
         self._rechecks = Rechecks(self.upstreams, self._clock, self._chance)
+        self._hops = NextHops()
         self._expiries = Expiries()
         self._whole = partial(WholeExchange, self._expiries, body_limit)
         self._streamed = partial(StreamedExchange, self._expiries)
@@ -332,7 +334,7 @@ class ServiceClient:
                 connection = await self._connection(upstream, until - now)
                 now = self._monotonic()
             remaining = (until if exchange.ends_with_attempt else request.deadline) - now
-            head = request.head(upstream.authority, remaining)
+            head = request.head(upstream.authority, remaining, self._hops)
             exchange.start(connection, head, request.body, to_head=request.method == "HEAD", seconds=until - now)
             try:
                 await exchange.answered()

@@ -14,7 +14,7 @@ from atoll.calls.timeouts import Timeouts
 from atoll.calls.upstreams import Upstream
 from atoll.context import RequestContext
 from atoll.http1.messages import is_field_value, is_token
-from atoll.observability.tracing import next_header
+from atoll.observability.tracing import NextHops
 from atoll.resilience.retry_policy import RetryPolicy
 
 QueryValue: TypeAlias = str | int | float | bool | None
@@ -80,9 +80,9 @@ class CallRequest(msgspec.Struct, eq=False):
     def __repr__(self) -> str:
         return f"<CallRequest {self.method} {self.target}>"  # never the fields: a token is among them
 
-    def head(self, authority: str, remaining: float) -> bytes:
+    def head(self, authority: str, remaining: float, hops: NextHops) -> bytes:
         """The bytes of the head for another attempt, at `authority`, which is waited for so many seconds."""
-        self.traceparent = traceparent = next_header(self.caller.trace if self.caller else None)
+        self.traceparent = traceparent = hops.header(self.caller.trace if self.caller else None)
         text = (
             f"{self.method} {self.target} HTTP/1.1\r\nHost: {authority}\r\n"
             f"traceparent: {traceparent}\r\n{timeouts.line(remaining)}{self.fields}\r\n"
@@ -120,13 +120,18 @@ def build_request(
     repeated request must be the same: a body that is iterated is gone once it was, and is never sent again.
     `authorization` is a ready line, or nothing; a header of that name takes its place.
     """
-    target = _target(path, options.get("query")) if options or "?" in path else path
+    if options or "?" in path:
+        target = _target(path, options.get("query"))
+        lines = _lines(authorization, options)
+        fields = "".join(lines.values())
+    else:
+        target, lines, fields = path, {}, authorization
     if not _is_target(target) or not (method in _USUAL_METHODS or is_token(method.encode())):
         raise ValueError(f"{method!r} {target!r} cannot be asked for; quote ids with atoll.calls.path()")
-    lines = _lines(authorization, options) if options else {"authorization": authorization}
     framing, content = (_NO_BODY.get(method, ""), None) if body is None else _framed(body, lines)
-    repeatable = (method in REPEATABLE_METHODS or "idempotency-key" in lines) and _is_whole(content)
-    fields = "".join(lines.values()) + framing
+    fields += framing
+    is_whole = content is None or isinstance(content, bytes)
+    repeatable = is_whole and (method in REPEATABLE_METHODS or "idempotency-key" in lines)
     if caller is not None:
         fields += f"X-Request-Id: {caller.request_id}\r\n"
     if (repeatable and retry.max_attempts > 1) or (caller is not None and caller.caller_retries):
@@ -191,7 +196,3 @@ def _framed(body: object, lines: Mapping[str, str]) -> tuple[str, bytes | AsyncI
 
 def _type_unless(lines: Mapping[str, str], media_type: str) -> str:
     return "" if "content-type" in lines else f"Content-Type: {media_type}\r\n"
-
-
-def _is_whole(body: bytes | AsyncIterable[bytes] | None) -> bool:
-    return body is None or isinstance(body, bytes)

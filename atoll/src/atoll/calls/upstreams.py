@@ -76,7 +76,7 @@ class Upstream:
         """A call went well, or failed through no fault of the instance's; `now`, if you have just asked the clock."""
         now = self._monotonic() if now is None else now
         self.latency.observe(seconds, now)
-        self.breaker.record(permit, failed=False, seconds=seconds, now=now)
+        self.breaker.succeeded(permit, seconds, now)
 
     def failed(self, permit: Permit, seconds: float, *, penalty: float) -> None:
         """A call failed. For the choice of instances it took `penalty` seconds: quick failures must not attract."""

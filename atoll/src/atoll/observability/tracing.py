@@ -23,6 +23,9 @@ _NO_TRACE = "0" * 32
 _NO_SPAN = "0" * 16
 _SAMPLED = 0x01
 
+_AT_ONCE = 64
+"""Pairs of ids that are drawn together."""
+
 
 class TraceContext(msgspec.Struct, frozen=True):
     """One place in a trace: `trace_id` is 32 lower-case hex digits, `span_id` 16, neither all zeros.
@@ -73,6 +76,30 @@ def _random_id(bits: int, chance: random.Random | None = None) -> str:
     """`bits` random bits in hex, never all zeros."""
     draw = chance.getrandbits if chance is not None else random.getrandbits
     return (draw(bits) or 1).to_bytes(bits // 8, "big").hex()
+
+
+class NextHops:
+    """Makes the `traceparent`s of calls, and draws their ids many at once: a third of the cost of one by one.
+
+    One for each caller, never one for all: what was drawn before a process is forked would be used twice.
+    """
+
+    __slots__ = ("_drawn",)
+
+    def __init__(self) -> None:
+        self._drawn: list[str] = []
+
+    def header(self, here: TraceContext | None) -> str:
+        """As `next_header`."""
+        ids = (self._drawn or self._draw()).pop()
+        if here is None:
+            return f"00-{ids[:32]}-{ids[32:]}-00"
+        return f"00-{here.trace_id}-{ids[32:]}-{'01' if here.sampled else '00'}"
+
+    def _draw(self) -> list[str]:
+        digits = random.randbytes(_AT_ONCE * 24).hex()  # noqa: S311 - ids of traces are no secret
+        self._drawn = [digits[start : start + 48] for start in range(0, len(digits), 48)]
+        return self._drawn
 
 
 def next_header(here: TraceContext | None) -> str:

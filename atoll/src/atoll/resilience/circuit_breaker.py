@@ -207,21 +207,23 @@ class CircuitBreaker:
 
     def record(self, permit: Permit, *, failed: bool, seconds: float = 0.0, now: float | None = None) -> None:
         """The call has ended, after so many seconds; `now`, if you have just asked the clock."""
+        now = self._clock.monotonic() if now is None else now
+        if not failed:
+            self.succeeded(permit, seconds, now)
+        elif permit == self._permit and self.state is not _DISABLED:
+            self._window.record(now, failed=True, slow=seconds >= self._slow_call_duration)
+            self._failures_in_row += 1
+            self._judge()
+
+    def succeeded(self, permit: Permit, seconds: float, now: float) -> None:
+        """The call has ended well, after so many seconds, at `now`: `record` for most calls."""
         if permit != self._permit or self.state is _DISABLED:
             return
         window = self._window
-        window.record(
-            self._clock.monotonic() if now is None else now, failed=failed, slow=seconds >= self._slow_call_duration
-        )
-        if self.state is not _CLOSED:
-            self._judge_probes()
-        elif failed:
-            self._failures_in_row += 1
+        window.record(now, failed=False, slow=seconds >= self._slow_call_duration)
+        self._failures_in_row = 0
+        if window.failures or window.slow_calls or self.state is not _CLOSED:
             self._judge()
-        else:
-            self._failures_in_row = 0
-            if window.failures or window.slow_calls:
-                self._judge()
 
     def release(self, permit: Permit) -> None:
         """The call came to nothing that would say anything about the callee."""
@@ -279,8 +281,9 @@ class CircuitBreaker:
         return count / calls if calls >= self.policy.minimum_number_of_calls else None
 
     def _judge(self) -> None:
-        reason = self._reason_to_open()
-        if reason and self._may_open():
+        if self.state is CircuitState.HALF_OPEN:
+            self._judge_probes()
+        elif (reason := self._reason_to_open()) and self._may_open():
             self._open(reason)
 
     def _reason_to_open(self) -> str:
