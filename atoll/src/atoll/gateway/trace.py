@@ -4,9 +4,6 @@ import random
 
 from atoll.observability.tracing import TraceContext
 
-_DIGITS_OF_CHANCE = 5
-"""Hexadecimal digits: the share of recorded traces is kept to a millionth."""
-
 _DIGITS = 48
 """Of a trace's id and of a span's."""
 
@@ -21,11 +18,12 @@ class Tracer:
     anything.
     """
 
-    __slots__ = ("_chance", "_drawn", "_sampled")
+    __slots__ = ("_chance", "_drawn", "_random", "_ratio")
 
     def __init__(self, ratio: float, chance: random.Random | None = None) -> None:
-        self._sampled = ratio * 16**_DIGITS_OF_CHANCE
+        self._ratio = ratio
         self._chance = chance or random.Random()  # noqa: S311 - ids of traces are no secret
+        self._random = self._chance.random
         self._drawn: list[bytes] = []
 
     def next_hop(self, given: bytes | None) -> bytes:
@@ -33,7 +31,7 @@ class Tracer:
         drawn = self._drawn or self._draw()
         digits = drawn.pop()
         trace_id, span_id = digits[:32], digits[32:]
-        flags = b"-01" if int(digits[-_DIGITS_OF_CHANCE:], 16) < self._sampled else b"-00"
+        flags = b"-01" if self._random() < self._ratio else b"-00"
         if given is not None:
             trace_id = TraceContext.parse(given.decode("latin-1")).trace_id.encode("ascii")
         return b"".join((b"00-", trace_id, b"-", span_id, flags))
