@@ -9,6 +9,7 @@ import pytest
 
 from atoll.storage import Database, DatabaseError, Migration, open_database, open_read_only
 from atoll.storage.transfer import TransferFailed, export_data, import_data
+from atoll.storage.transfer.file import new_file
 
 SCHEMA = Migration(
     1,
@@ -112,6 +113,18 @@ async def test_from_either_engine_comes_the_same_file_but_for_the_order_of_rows(
 
 async def test_only_its_owner_can_read_the_file(file: Path) -> None:
     assert 0o600 == file.stat().st_mode & 0o777  # noqa: ASYNC240 - a quick look
+
+
+def test_what_somebody_has_put_in_the_place_of_the_draft_is_not_written_to(tmp_path: Path) -> None:
+    theirs, path = tmp_path / "theirs", tmp_path / "users.jsonl"
+    theirs.touch(mode=0o666)
+    (tmp_path / ".users.jsonl.new").symlink_to(theirs)
+    with new_file(path) as writer:
+        writer.row(b"a secret")
+
+    assert b"" == theirs.read_bytes()
+    assert 0o600 == path.stat(follow_symlinks=False).st_mode & 0o777
+    assert b"a secret" in path.read_bytes()
 
 
 async def test_data_goes_into_a_schema_that_has_gone_on(file: Path, database_url: str) -> None:

@@ -153,8 +153,9 @@ class Reader:
 def new_file(path: Path) -> Iterator[Writer]:
     """A file that is there once all of it is written; its owner alone can read it."""
     draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)  # it may be somebody else's, or lead elsewhere
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             yield Writer(file)
             file.flush()
             os.fsync(file.fileno())
