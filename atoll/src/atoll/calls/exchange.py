@@ -74,7 +74,9 @@ class Exchange:
     ) -> None:
         """Send the request; the answer must be there `seconds` from now, as far as `answered` waits for it."""
         self._connection = connection
-        self.expire_in(seconds)
+        self._patience = seconds
+        if seconds < math.inf:
+            self._expiries.set(self, self._loop.time() + seconds)
         if body is None or isinstance(body, bytes):
             connection.start(head + body if body else head, self, to_head=to_head)
         else:
@@ -172,9 +174,7 @@ class WholeExchange(Exchange):
 
     ends_with_attempt = True
 
-    def __init__(self, expiries: Expiries, limit: int) -> None:
-        super().__init__(expiries, limit)
-        self._parts: list[bytes] = []
+    _parts: list[bytes]
 
     @property
     def body(self) -> bytes:
@@ -183,19 +183,29 @@ class WholeExchange(Exchange):
     async def rest(self, limit: int) -> bytes:
         return self.body[:limit]
 
+    def on_head(self, status: int, fields: Fields) -> None:
+        super().on_head(status, fields)
+        self._parts = []
+
     def on_body(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > self._limit:
             self._connection.abandon(self)
-            self.fail(InvalidAnswer(f"The answer's body has more than {self._limit} bytes."))
+            self.fail(self._too_large())
         else:
             self._parts.append(data)
 
     def on_whole(self, status: int, fields: Fields, body: bytes, reusable: bool) -> None:
         self.status = status
         self.fields = fields
-        self.on_body(body)
-        self.on_end(reusable)
+        self._parts = [body]
+        if len(body) > self._limit:
+            self.fail(self._too_large())
+        else:
+            self.on_end(reusable)
+
+    def _too_large(self) -> InvalidAnswer:
+        return InvalidAnswer(f"The answer's body has more than {self._limit} bytes.")
 
 
 class StreamedExchange(Exchange):
