@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from atoll.gateway.overload import HIGHEST_PRESSURE, LONG_ENOUGH, LONGEST_REST, LOOK_EVERY, Overload, Priority
+from atoll.gateway.overload import HIGHEST_PRESSURE, LONG_ENOUGH, LONGEST_REST, LOOK_EVERY, MORE, Overload, Priority
 from atoll.gateway.settings import RouteSettings
 from atoll.testing.eventually import eventually
 from atoll.testing.raw_http import connected
@@ -52,7 +52,7 @@ def test_it_is_time_that_counts_and_not_how_many_turns_the_loop_took_meanwhile(d
     overload = Overload(0.1)
     overload.note(delay)
     passed = 0.0
-    while passed < LONG_ENOUGH + 1.6:
+    while passed < LONG_ENOUGH + HIGHEST_PRESSURE / MORE + LOOK_EVERY + delay:
         overload.note(delay)
         passed += LOOK_EVERY + delay
 

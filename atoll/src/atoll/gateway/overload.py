@@ -29,9 +29,9 @@ FEW = 64
 LONG_ENOUGH = 0.25
 """Seconds for which every look must have found the loop behind."""
 
-MORE, LESS = 2.0, 1.0
+MORE, LESS = 1.0, 1.0
 """What a second behind adds to the pressure, and a second on time takes off. So all three priorities are refused after
-a second and a half, and an overload is over 3 s after it has ended."""
+3 s, and an overload is over 3 s after it has ended."""
 
 LONGEST_REST = 3.0
 """Seconds, once all of low priority is refused; less while a part of it is. That bounds what refusing costs: 10,000
