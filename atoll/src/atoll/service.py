@@ -14,7 +14,7 @@ from typing import Any, Self
 from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.routing import Router
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from atoll import openapi
 from atoll.clock import Clock, SystemClock
@@ -156,7 +156,16 @@ class _ServiceApp(Starlette):
 
     def __init__(self, table: RouteTable, *, lifespan: Any) -> None:
         super().__init__()
+        self._table = table
         self.router = Router([table], redirect_slashes=False, lifespan=lifespan)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A request without any middleware goes straight to the table: it is the router's only route."""
+        if scope["type"] == "http" and not self.user_middleware:
+            scope["app"] = self
+            await self._table.serve(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         app: ASGIApp = self.router.middleware_stack

@@ -37,6 +37,17 @@ def test_a_reader_that_uses_doubles_gets_every_cent(amount: Money) -> None:
     assert amount.minor == round(double * 100)
 
 
+@given(amounts)
+def test_the_double_that_is_written_is_read_back(amount: Money) -> None:
+    assert amount == Money.from_major(json.loads(wire.encode(amount)))
+
+
+@pytest.mark.parametrize("value", [0.001, 19.999, -0.01, float(MAX_MINOR), 1e300])
+def test_a_double_that_is_no_amount_is_refused(value: float) -> None:
+    with pytest.raises(ValueError, match="amount of money"):
+        Money.from_major(value)
+
+
 @given(st.decimals(0, Decimal(10) ** 13 - 1, places=2))
 def test_any_number_with_two_decimals_is_an_amount(number: Decimal) -> None:
     assert number == Decimal(wire.encode(read(f"{number:f}")).decode())

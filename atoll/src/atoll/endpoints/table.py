@@ -70,6 +70,11 @@ class RouteTable(BaseRoute):
         self._serves_websockets = otherwise is not None
         self._otherwise = otherwise or edge.serve("", _refuse_unknown_path)
 
+    async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, as a router does with what `matches` says."""
+        app, scope["path_params"] = self._find(_path_below_mount(scope), scope["method"])
+        await app(scope, receive, send)
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         if scope["type"] != "http":
             return (Match.FULL, {"endpoint": self._otherwise}) if self._serves_websockets else (Match.NONE, {})

@@ -7,12 +7,14 @@ from atoll.calls import CallError, Gathering, ServiceClient, UpstreamProblem, pa
 from atoll.problems import ProblemDetails
 from atoll.wire import Model
 from shop_contracts.items import Item
+from shop_contracts.moments import Moment
+from shop_contracts.money import Money
 from shop_contracts.products import (
     NewReservation,
     Reservation,
-    ReservationOutcome,
     ReservationRefusal,
     ReservationState,
+    ReservedLine,
 )
 from shop_orders.domain import InsufficientStock, ProductNotFound, ProductsUnavailable
 from shop_orders.ports import ItemsDiffer, ReservationReleased
@@ -22,6 +24,30 @@ class _State(Model):
     """All that matters of a reservation that is there already."""
 
     state: ReservationState
+
+
+class _HeldLine(Model):
+    """A line as products answers it, its price as the double that it is: there are many of them."""
+
+    product_id: str
+    name: str
+    quantity: int
+    price: float
+    version: int
+
+
+class _Held(Model):
+    order_id: str
+    state: ReservationState
+    items: tuple[_HeldLine, ...]
+    expires_at: Moment
+
+
+class _Outcome(Model):
+    """`ReservationOutcome`, read no further than needed."""
+
+    reservation: _Held | None = None
+    problem: ProblemDetails | None = None
 
 
 class ProductsOverHttp:
@@ -38,10 +64,13 @@ class ProductsOverHttp:
             raise _unavailable(error) from error
         if outcome.reservation is None:
             raise _refusal(outcome.problem)
-        return outcome.reservation
+        try:
+            return _reservation(outcome.reservation)
+        except ValueError as error:  # a price that is none
+            raise ProductsUnavailable from error
 
-    async def _reserve_all(self, wanted: Sequence[NewReservation]) -> Sequence[ReservationOutcome]:
-        return await self._client.put("/reservations", wanted, into=list[ReservationOutcome])
+    async def _reserve_all(self, wanted: Sequence[NewReservation]) -> Sequence[_Outcome]:
+        return await self._client.put("/reservations", wanted, into=list[_Outcome])
 
     async def state_of(self, order_id: str) -> ReservationState | None:
         try:
@@ -50,6 +79,20 @@ class ProductsOverHttp:
             if problem.status == 404:
                 return None
             raise
+
+
+def _reservation(held: _Held) -> Reservation:
+    lines = tuple(
+        ReservedLine(
+            product_id=line.product_id,
+            name=line.name,
+            quantity=line.quantity,
+            price=Money.from_major(line.price),
+            version=line.version,
+        )
+        for line in held.items
+    )
+    return Reservation(order_id=held.order_id, state=held.state, items=lines, expires_at=held.expires_at)
 
 
 def _unavailable(error: CallError) -> ProductsUnavailable:

@@ -48,9 +48,10 @@ class ValkeyBroker:
         return f"<ValkeyBroker {self._server!r}>"
 
     async def publish(self, messages: Sequence[Message]) -> Mark:
-        bodies: dict[bytes, list[bytes]] = {}
+        by_topic: dict[str, list[bytes]] = {}
         for topic, body in messages:
-            bodies.setdefault(self._keys.stream(topic), []).append(body)
+            by_topic.setdefault(topic, []).append(body)
+        bodies = {self._keys.stream(topic): some for topic, some in by_topic.items()}
         keys = (self._keys.epoch, *bodies)
         counts = [len(some) for some in bodies.values()]
         epoch, info = await self._server.run("EVAL", _PUBLISH, len(keys), *keys, *counts, *chain(*bodies.values()))

@@ -64,10 +64,11 @@ class ValkeySubscription:
         return await self._read(at_most, wait)
 
     async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        entries: dict[bytes, list[str]] = defaultdict(list)
+        by_topic: dict[str, list[str]] = defaultdict(list)
         for delivery in deliveries:
-            entries[self._keys.stream(delivery.topic)].append(delivery.id)
+            by_topic[delivery.topic].append(delivery.id)
             self._in_hand.discard((delivery.topic, delivery.id))
+        entries = {self._keys.stream(topic): ids for topic, ids in by_topic.items()}
         with self._perhaps_leaving_some():
             await self._server.run_all([("XACK", stream, self._group, *ids) for stream, ids in entries.items()])
         await self._trimming.seen(entries.keys())
@@ -124,8 +125,8 @@ class ValkeySubscription:
         with self._perhaps_leaving_some():
             answer = await self._server.run(*command, "STREAMS", *self._streams, *[">"] * len(self._streams))
         return self._handed_out(
-            Delivery(self._keys.topic(stream), entry.decode(), fields[1], 1)
-            for stream, entries in answer or ()
+            Delivery(topic, entry.decode(), fields[1], 1)
+            for topic, entries in ((self._keys.topic(stream), entries) for stream, entries in answer or ())
             for entry, fields in entries
         )
 
