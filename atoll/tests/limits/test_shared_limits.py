@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atoll.clock import SystemClock
 from atoll.limits.policy import LimitPolicy
 from atoll.limits.quota_store import Grant, LocalQuotaStore, QuotaStore, StoreAway, lease_of
 from atoll.limits.shared_limiter import SharedLimiter
-from atoll.limits.valkey_quota_store import ValkeyQuotaStore
+from atoll.limits.valkey_quota_store import MOST_AT_ONCE, ValkeyQuotaStore
 from atoll.testing.clock import ManualClock
 from atoll.testing.eventually import eventually
 from atoll.testing.valkey_server import ValkeyToBreak, valkey_server
@@ -212,8 +213,6 @@ async def test_nobody_waits_for_ever_for_a_store_that_answers_later_than_a_lease
 @pytest.fixture(params=["memory", "valkey"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[QuotaStore]:
     if request.param == "memory":
-        from atoll.clock import SystemClock
-
         yield LocalQuotaStore(SystemClock())
         return
     async with valkey_server() as server, ValkeyQuotaStore(server.url) as valkey:
@@ -305,3 +304,18 @@ async def test_a_server_that_hangs_or_goes_is_counted_without() -> None:
 def test_what_is_no_address_is_told(url: str) -> None:
     with pytest.raises(ValueError, match="write valkey://host:port"):
         ValkeyQuotaStore(url)
+
+
+async def test_many_new_callers_at_once_are_not_taken_for_a_store_that_is_away() -> None:
+    policy = LimitPolicy("default", quota=100, window=900.0)
+    told: list[bool] = []
+    async with (
+        valkey_server() as server,
+        ValkeyQuotaStore(server.url) as store,
+        SharedLimiter(store, SystemClock(), on_change=told.append) as limiter,
+    ):
+        callers = [f"caller-{number}" for number in range(5 * MOST_AT_ONCE)]
+        outcomes = await asyncio.gather(*(ask(limiter, policy=policy, caller=caller) for caller in callers))
+
+    assert all(outcomes)
+    assert [] == told

@@ -19,6 +19,9 @@ PATIENCE = 1.0
 """Seconds for an answer, connecting included. A request waits for it, and counting by oneself is better than waiting
 longer; but who is only slow must not be taken for gone: what is counted apart is counted less strictly."""
 
+MOST_AT_ONCE = 64
+"""Questions, each on a connection of its own; whoever comes then waits for its turn."""
+
 PRESENCE = 15.0
 """Seconds after which somebody who was not heard of any more shares nothing."""
 
@@ -101,8 +104,9 @@ class ValkeyQuotaStore:
             socket_timeout=PATIENCE,
             socket_connect_timeout=PATIENCE,
             retry=Retry(NoBackoff(), 0),
-            max_connections=64,
+            max_connections=MOST_AT_ONCE,
         )
+        self._turns = asyncio.Semaphore(MOST_AT_ONCE)
         self._name = str(uuid.uuid4())
         self._take = self._client.register_script(_TAKE)
         self._return = self._client.register_script(_GIVE_BACK)
@@ -135,7 +139,7 @@ class ValkeyQuotaStore:
 
     async def _run(self, script: Any, key: str, *arguments: str | float) -> Any:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(PATIENCE), self._turns:
                 return await script(keys=[key], args=arguments)
         except (RedisError, OSError) as error:
             raise StoreAway(str(error) or type(error).__name__) from error
