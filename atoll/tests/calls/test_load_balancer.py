@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
@@ -42,13 +43,14 @@ def test_load_spreads_evenly_over_many() -> None:
     assert all(95 <= instance.in_flight <= 105 for instance in instances)
 
 
-def test_equals_are_chosen_by_chance() -> None:
-    instances = [Instance() for _ in range(3)]
+@pytest.mark.parametrize("count", [2, 3])
+def test_equals_are_chosen_by_chance(count: int) -> None:
+    instances = [Instance() for _ in range(count)]
     balancer = PowerOfTwoChoices(random.Random(1))  # noqa: S311 - any choice will do
 
     chosen = Counter(id(balancer.choose(instances)) for _ in range(300))
 
-    assert len(chosen) == 3
+    assert len(chosen) == count
 
 
 @given(st.lists(st.integers(0, 100), min_size=2, max_size=20, unique=True), st.integers())

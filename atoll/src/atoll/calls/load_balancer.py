@@ -36,12 +36,15 @@ class PowerOfTwoChoices:
         self._chance = chance or random.Random()  # noqa: S311 - balancing is no secret
 
     def choose(self, candidates: Sequence[C]) -> C:
-        if len(candidates) == 1:
-            return candidates[0]
         count = len(candidates)
+        if count == 1:
+            return candidates[0]
         if count == BOTH:
-            one, other = candidates if self._chance.random() < 0.5 else candidates[::-1]  # for those that are equal
-            return other if other.load() < one.load() else one
+            one, other = candidates
+            here, there = one.load(), other.load()
+            if here == there:
+                return one if self._chance.random() < 0.5 else other
+            return one if here < there else other
         first = int(self._chance.random() * count)
         second = int(self._chance.random() * (count - 1))
         one, other = candidates[first], candidates[second + (second >= first)]

@@ -23,13 +23,13 @@ class LocalLimiter:
     """
 
     def __init__(self, clock: Clock, *, max_callers: int = 100_000) -> None:
-        self._clock = clock
+        self._monotonic = clock.monotonic
         self._max_callers = max_callers
         self._windows: dict[LimitPolicy, OrderedDict[str, SlidingWindow]] = {}
         self._overflow: dict[LimitPolicy, SlidingWindow] = {}
 
     def take(self, policy: LimitPolicy, caller: str, cost: int = 1) -> Decision:
-        now = self._clock.monotonic()
+        now = self._monotonic()
         windows = self._windows.get(policy)
         if windows is None:
             windows = self._windows[policy] = OrderedDict()
