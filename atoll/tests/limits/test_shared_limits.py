@@ -306,6 +306,21 @@ def test_what_is_no_address_is_told(url: str) -> None:
         ValkeyQuotaStore(url)
 
 
+async def test_leaving_takes_no_longer_than_it_may_however_much_there_is_to_give_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Hesitant(BreakableStore):
+        async def give_back(self, policy: LimitPolicy, caller: str, slot: float, units: int) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("atoll.limits.shared_limiter.LEAVING_TAKES", 0.05)
+    clock = ManualClock()
+    async with asyncio.timeout(5), SharedLimiter(Hesitant(LocalQuotaStore(clock)), clock) as limiter:
+        outcome = await ask(limiter, policy=LARGER)  # and two more units are in hand
+
+    assert outcome
+
+
 async def test_many_new_callers_at_once_are_not_taken_for_a_store_that_is_away() -> None:
     policy = LimitPolicy("default", quota=100, window=900.0)
     told: list[bool] = []

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -20,6 +21,9 @@ LOOK_EVERY = 0.5
 """Seconds between two looks at leases that have ended, and at a store that is away."""
 
 COUNT_SHARERS_EVERY = 5.0
+
+LEAVING_TAKES = 2.0
+"""Seconds at most for giving back at the end: the process is to stop."""
 
 MAX_CALLERS = 100_000
 """Callers of one policy whose leases are remembered at once; whoever is beyond that asks the store each time."""
@@ -98,9 +102,10 @@ class SharedLimiter:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(self._looking, *self._tasks, return_exceptions=True)
-        for leases in self._leases.values():
-            for lease in leases.values():
-                await self._give_back(lease)
+        with suppress(TimeoutError):  # what is left counts until it ages
+            async with asyncio.timeout(LEAVING_TAKES):
+                for lease in [lease for leases in self._leases.values() for lease in leases.values()]:
+                    await self._give_back(lease)
 
     # Asking the store.
 
