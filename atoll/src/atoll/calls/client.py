@@ -2,7 +2,7 @@
 
 The way of a call down the ladder, each rung with one concern:
 
-    request → _build       the deadline: our caller's, or sooner
+    _answer → _build       the deadline: our caller's, or sooner
     → _within_bulkhead     a place among the calls under way
     → _with_retry          again, if that is for us to do and the budget has something left
     → _to_instance         the balancer's choice among instances whose breakers are closed; the outcome told to them
