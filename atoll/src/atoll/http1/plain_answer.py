@@ -1,4 +1,4 @@
-"""Answers in their plainest form, read in one go: most of them are, and so cost a fifth.
+"""Answers in their plainest form, read in one go: most of them are, and cost half as much so.
 
 An answer is plain when all of it, and nothing else, came in one read: HTTP/1.1, a status that has a body, one
 Content-Length, which is that of the body, and no other field that says how to read it. Each line is judged once and
@@ -29,7 +29,6 @@ _LONGEST = 64 * 1024
 _LINES_REMEMBERED = 4096
 _LONGEST_REMEMBERED = 128
 """Bytes of a line. Both are bounded, because a server can say anything."""
-
 
 PlainAnswer: TypeAlias = tuple[int, Fields, bytes]
 """Status, fields (as `AnswerParser` gives them) and body."""
