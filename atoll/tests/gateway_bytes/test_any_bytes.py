@@ -32,7 +32,10 @@ from atoll.testing.request_recorder import RequestRecorder
 from atoll.testing.strict_requests import StrictRequest, strict_requests
 
 ROUTES = (RouteSettings(path="/things/**", to="things", access="public", methods=("GET", "HEAD", "POST", "DELETE")),)
-LIMITS = ServerLimits(head=HeadLimits(line=300, head=2000, fields=30), body=1000)
+LIMITS = ServerLimits(
+    head=HeadLimits(line=300, head=2000, fields=30), body=1000, head_timeout=60, body_timeout=60, linger=60
+)
+"""Short in bytes, and with so much time that a busy machine changes nothing."""
 
 ROUND = 1000
 """Cases that hypothesis makes in one go; it remembers what it has tried, and not without end."""
