@@ -185,7 +185,7 @@ def _orders(folder: Path, urls: Mapping[str, str], broker: Broker) -> Service:
 def _gateway(urls: Mapping[str, str]) -> Program:
     addresses = {f"{name.upper()}_URL": urls[name] for name in ("users", "products", "orders")}
     settings = load_settings(GatewaySettings, "gateway", {"ATOLL_CONFIG": str(SYSTEM_FILE)})
-    return create_gateway(msgspec.structs.replace(settings, port=0, ops_port=0), environ=addresses)
+    return create_gateway(msgspec.structs.replace(settings, port=0, ops_port=0, max_loop_delay=10.0), environ=addresses)
 
 
 async def _nowhere(host: str) -> Sequence[str]:

@@ -179,7 +179,7 @@ async def test_a_service_that_fails_tells_nothing_at_the_door(answer: Any, statu
     routes = (RouteSettings(path="/orders", to="orders", access="public"),)
     async with neighbour(answer) as orders_url:
         door = create_gateway(
-            GatewaySettings(port=0, ops_port=0, routes=routes),
+            GatewaySettings(port=0, ops_port=0, routes=routes, max_loop_delay=10.0),
             environ={"ORDERS_URL": orders_url, "USERS_URL": orders_url},
         )
         async with client_of(door) as http:

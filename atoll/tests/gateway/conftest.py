@@ -105,9 +105,9 @@ class OpenDoor:
         request_limits: Mapping[str, LimitSettings] = UNLIMITED,
         **settings: Any,
     ) -> Door:
-        settings = {"limits": dict(request_limits), "log_level": "warning"} | settings
+        given: dict[str, Any] = {"limits": dict(request_limits), "log_level": "warning", "max_loop_delay": 10.0}
         program = create_gateway(
-            GatewaySettings(port=0, ops_port=0, routes=tuple(routes), **settings),
+            GatewaySettings(port=0, ops_port=0, routes=tuple(routes), **given | settings),
             directory=instances,
             keys=keys or self.keys,
             limits=limits,

@@ -111,7 +111,7 @@ async def test_who_is_refused_rests_while_others_are_served_and_all_is_well_agai
     open_door: OpenDoor, instances: Instances
 ) -> None:
     async with ScriptedServer(answer_all) as things:
-        door = await open_door(instances(things=things.port), routes=ROUTES)
+        door = await open_door(instances(things=things.port), routes=ROUTES, max_loop_delay=0.1)
         overload = door.server.application.overload
         note, overload.note = overload.note, lambda _: None
         while overload.pressure < Priority.HIGH:

@@ -60,9 +60,11 @@ async def open_gateway(
     """While it is entered, `services` (their ports on 127.0.0.1) can be reached by `routes`; callers are not limited.
 
     Deadlines are looked at each `sweep_interval` seconds. `settings` are those of `GatewaySettings`; with
-    `log_level="info"` there is an access log.
+    `log_level="info"` there is an access log. A loop that is late is not taken for too much to do, unless they say so:
+    it is the test's as well.
     """
-    given: dict[str, Any] = {"limits": dict(UNLIMITED), "log_level": "warning", "log_format": "json"} | settings
+    given: dict[str, Any] = {"limits": dict(UNLIMITED), "log_level": "warning", "log_format": "json"}
+    given |= {"max_loop_delay": 10.0} | settings
     log = io.StringIO()
     with contextlib.redirect_stdout(log):  # where the access log finds its stream
         program = create_gateway(
