@@ -120,7 +120,7 @@ class TestFailingInstances:
             await asyncio.gather(*(door.ask(POST) for _ in range(60)))
             told = (await door.ask_ops(METRICS)).body.decode()
 
-        assert min(len(things.requests), len(others.requests)) > 5
+        assert min(len(things.requests), len(others.requests)) > 0
         assert {state for each in calls_in(told) for state in each.instances.values()} == {"closed"}
 
     async def test_clients_that_go_away_say_nothing_of_the_instance(
