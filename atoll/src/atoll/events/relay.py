@@ -29,6 +29,9 @@ AT_ONCE = 100
 LOOK_EVERY = 1.0
 """Seconds between two looks at the outbox, and at the broker, although nobody woke us."""
 
+GATHERING = 0.003
+"""Seconds of rest after a turn: what is added meanwhile goes together. What comes after a longer rest goes at once."""
+
 LEFT_OVER_AFTER = 1.0
 """Seconds after which an event counts as left over by the process that added it."""
 
@@ -177,6 +180,7 @@ class OutboxRelay:
 
     async def _rest(self) -> None:
         """Until there is something new, or it is time to look anyway."""
+        await asyncio.sleep(GATHERING)  # of real time: it is about batches, not about moments
         if self._outbox.woken.is_set():
             return
         either: list[Coroutine[Any, Any, Any]] = [self._outbox.woken.wait(), self._clock.sleep(LOOK_EVERY)]
