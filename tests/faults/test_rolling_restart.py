@@ -71,16 +71,17 @@ async def test_a_rolling_restart_loses_no_request(tmp_path: Path) -> None:
         load = await load_of(shop)
         pids = set(shop.system.pids())
         loading = asyncio.create_task(load.run())
-        printed = await restart(shop.system.data, "orders", *SEVERAL, "registry")
+        printed = await restart(shop.system.data, "orders", *SEVERAL, "registry", "gateway")
         load.stop()
         await loading
 
         assert load.bad_answers == set()
         assert len(load.answers) > 100
-        assert printed.count("is up again") == 4
+        assert printed.count("is up again") == 5
         assert printed.count("stands in for orders") == 1
-        assert "Nobody stands in for registry: There can be only one registry" in printed
-        assert len(pids - set(shop.system.pids())) == 4
+        assert "Nobody stands in for registry: there can be only one registry" in printed
+        assert "Nobody stands in for gateway: whoever connects meanwhile waits at its door" in printed
+        assert len(pids - set(shop.system.pids())) == 5
 
 
 @pytest.mark.faults
@@ -91,7 +92,7 @@ async def test_not_one_of_ten_thousand_requests_is_lost(tmp_path: Path) -> None:
         loading = asyncio.create_task(load.run())
         rounds = 0
         while len(load.answers) < 10_000 and not load.bad_answers:
-            await restart(shop.system.data, *ONE_EACH, *SEVERAL, "registry")
+            await restart(shop.system.data, *ONE_EACH, *SEVERAL, "registry", "gateway")
             rounds += 1
         load.stop()
         await loading

@@ -46,8 +46,8 @@ def file(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("service", "services", "words"),
     [
-        ("gateway", ("registry", "gateway"), "There can be only one gateway"),
-        ("registry", ("registry",), "There can be only one registry"),
+        ("gateway", ("registry", "gateway"), "whoever connects meanwhile waits at its door"),
+        ("registry", ("registry",), "here can be only one registry"),
         ("valkey", ("registry", "valkey"), "it keeps data that one process alone may touch"),
         ("foreign", ("registry", "foreign"), "found at one address"),
         ("broken", ("broken",), "not through the registry"),

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from atoll.lifecycle import listening_socket
 from atoll.runner.forking.forks import Forks
 from atoll.runner.service_process import Ended, Printed, ProcessEvent, Ready, ServiceProcess
 from atoll.runner.starting import Start, executed
@@ -38,6 +39,13 @@ import json, os, signal
 line = int(os.environ["ATOLL_SUPERVISOR_FD"])
 os.write(line, json.dumps({"ready": {"port": 1234}}).encode() + b"\\n")
 signal.pause()
+"""
+DOORMAN = """
+from atoll.lifecycle.sockets import DOOR_FD, inherited_socket
+door = inherited_socket(DOOR_FD)
+door.setblocking(True)
+connection, _ = door.accept()
+connection.sendall(b"come in")
 """
 DIES = """
 import os, signal
@@ -66,9 +74,14 @@ class Started:
         self._happened: asyncio.Queue[ProcessEvent] = asyncio.Queue()
         self.processes: list[ServiceProcess] = []
 
-    async def load(self, *program: str, kind: str = "module") -> ServiceProcess:
+    async def load(self, *program: str, kind: str = "module", door: socket.socket | None = None) -> ServiceProcess:
         process = await ServiceProcess.load(
-            program[0], "module" if kind == "module" else "command", [*program], self._happened.put_nowait, self._start
+            program[0],
+            "module" if kind == "module" else "command",
+            [*program],
+            self._happened.put_nowait,
+            start=self._start,
+            door=door,
         )
         self.processes.append(process)
         return process
@@ -104,6 +117,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "talker": TALKER,
         "parent": PARENT,
         "ready": READY,
+        "doorman": DOORMAN,
         "dies": DIES,
         "chance": CHANCE,
         "loaded": "WORD = 'old'",
@@ -163,6 +177,15 @@ class TestStarting:
 
         assert isinstance(event, Ready)
         assert {"port": 1234} == event.ports
+
+    async def test_it_lets_in_whoever_waits_at_the_door_that_it_is_given(self, started: Started) -> None:
+        with listening_socket("127.0.0.1", 0) as door:
+            reader, writer = await asyncio.open_connection(*door.getsockname())
+            held = await started.load("doorman", door=door)
+        held.go({})
+
+        assert b"come in" == await reader.read()
+        writer.close()
 
     async def test_it_is_asked_to_stop_by_sigterm(self, started: Started) -> None:
         process = await started.run("ready")
@@ -300,7 +323,8 @@ def test_a_fork_whose_server_dies_in_the_same_moment_goes_with_it() -> None:
         command = [sys.executable, "-c", ORPHANING, str(theirs.fileno())]
         server = subprocess.Popen(command, pass_fds=[theirs.fileno()])  # noqa: S603 - our own program
         theirs.close()
-        socket.send_fds(ours, [b'{"fork": ["talker", "json.tool"]}'], [line_of_fork.fileno(), writing])
+        asked = {"fork": ["talker", "json.tool"], "given": ["ATOLL_SUPERVISOR_FD"]}
+        socket.send_fds(ours, [json.dumps(asked).encode()], [writing, line_of_fork.fileno()])
         line_of_fork.close()
         os.close(writing)
         pid = json.loads(ours.recv(4096))["pid"]

@@ -29,6 +29,7 @@ from atoll.gateway.settings_check import checked
 from atoll.gateway.trace import Tracer
 from atoll.gateway.upstream_metrics import UpstreamMetrics
 from atoll.gateway.upstream_services import UpstreamServices
+from atoll.gateway.warming_up import warmed_up
 from atoll.http1.server import HttpServer
 from atoll.http1.server_limits import ServerLimits
 from atoll.identity.jwks import JwksKeySource
@@ -59,14 +60,16 @@ def create_gateway(
     clock: Clock | None = None,
     environ: Mapping[str, str] = os.environ,
     load: Callable[[], GatewaySettings] = settings_as_written,
+    speaks_for_itself: bool = True,
 ) -> Program:
     """The gateway as a program with two ways in: `port` is the public door, `ops_port` never is.
 
     Services are found through `directory`, by default fixed addresses of `environ` over the registry; tokens are
     checked with `keys`, by default those that the settings' `keys_of` publishes. `limiter` counts requests, by
     default in this process, or together with all who share `quota_store` (by default the settings' `limits_url`).
-    With a `door`, a listening socket, another process speaks for this one. `load` reads the settings again. Raises
-    `SettingsInvalid` for routes and limits that cannot be.
+    A `door` is a listening socket that somebody else holds open as well. `load` reads the settings again. A gateway
+    that does not speak for itself is not announced to the registry. Raises `SettingsInvalid` for routes and limits
+    that cannot be.
     """
     clock = clock or SystemClock()
     routes, request_limits = checked(settings)
@@ -103,6 +106,11 @@ def create_gateway(
         upstreams.add(routes.services)
         gateway.rules = Rules(routes, RequestLimits(limits, counter), upstreams)
 
+    serving: list[AbstractAsyncContextManager[Any]] = [
+        *(upstreams, books, gateway.overload, Reloading(settings, apply, load))
+    ]
+    if door is not None:
+        serving.append(warmed_up(readiness.values(), clock))
     limits = limits or ServerLimits(connections=settings.max_connections)
     server = HttpServer(gateway, settings.host, settings.port, limits=limits, door=door)
     metrics = CollectorRegistry()
@@ -111,7 +119,7 @@ def create_gateway(
     operations = Service(
         GATEWAY,
         [Route("GET", "/metrics", _Exposition(metrics, books).answer)],
-        resources=[*resources, upstreams, books, gateway.overload, Reloading(settings, apply, load)],
+        resources=[*resources, *serving],
         readiness=readiness,
         version=settings.version,
         clock=clock,
@@ -120,7 +128,7 @@ def create_gateway(
         "port": server,
         "ops_port": UvicornListener(operations.app, settings.host, settings.ops_port),
     }
-    return Program(operations, listeners, announced=door is None)
+    return Program(operations, listeners, announced=speaks_for_itself)
 
 
 class _Exposition:

@@ -1,6 +1,7 @@
 """A gateway of several workers, joined: its first process opens the door, minds the workers, and speaks for all."""
 
 import signal
+import socket
 from functools import partial
 
 from atoll.clock import Clock, SystemClock
@@ -17,11 +18,17 @@ from atoll.problems import Unavailable
 from atoll.service import Service
 
 
-def create_front(settings: GatewaySettings, *, clock: Clock | None = None) -> Program:
-    """The gateway as `settings.workers` processes at one port. Raises `SettingsInvalid` as `create_gateway` does."""
+def create_front(
+    settings: GatewaySettings, *, door: socket.socket | None = None, clock: Clock | None = None
+) -> Program:
+    """The gateway as `settings.workers` processes at one port, or at the `door` that somebody holds open for it.
+
+    Raises `SettingsInvalid` as `create_gateway` does.
+    """
     checked(settings)
     clock = clock or SystemClock()
-    workers = Workers(settings.host, settings.port, settings.workers, LocalQuotaStore(clock, sharers=settings.workers))
+    store = LocalQuotaStore(clock, sharers=settings.workers)
+    workers = Workers(settings.host, settings.port, settings.workers, store, door=door)
     operations = Service(
         GATEWAY,
         [Route("GET", "/metrics", _Exposition(workers).answer)],

@@ -5,8 +5,6 @@ for its parent, and it is not in the registry.
 """
 
 import math
-import os
-import socket
 
 import msgspec
 
@@ -15,6 +13,7 @@ from atoll.gateway.quota_line import QuotaLine
 from atoll.gateway.reloading import settings_as_written
 from atoll.gateway.settings import GATEWAY, GatewaySettings
 from atoll.lifecycle import Program, main
+from atoll.lifecycle.sockets import inherited_socket
 
 DOOR = "ATOLL_GATEWAY_DOOR"
 QUOTA = "ATOLL_GATEWAY_QUOTA"
@@ -23,11 +22,13 @@ QUOTA = "ATOLL_GATEWAY_QUOTA"
 
 def create_worker(settings: GatewaySettings) -> Program:
     """The gateway as one worker; what it is given is in the environment."""
+    quota = inherited_socket(QUOTA)
     return create_gateway(
         share_of(settings),
-        door=_inherited(DOOR),
-        quota_store=QuotaLine(_inherited(QUOTA)) if settings.limits_url is None else None,
+        door=inherited_socket(DOOR),
+        quota_store=QuotaLine(quota) if quota is not None and settings.limits_url is None else None,
         load=lambda: share_of(settings_as_written()),
+        speaks_for_itself=False,
     )
 
 
@@ -42,14 +43,6 @@ def share_of(settings: GatewaySettings) -> GatewaySettings:
         max_waiting=math.ceil(settings.max_waiting / settings.workers),
         max_connections_per_instance=math.ceil(settings.max_connections_per_instance / settings.workers),
     )
-
-
-def _inherited(name: str) -> socket.socket:
-    number = int(os.environ[name])
-    os.set_inheritable(number, False)
-    found = socket.socket(fileno=number)
-    found.setblocking(False)
-    return found
 
 
 if __name__ == "__main__":

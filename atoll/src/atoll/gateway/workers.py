@@ -1,7 +1,8 @@
 """Several processes at one door, as one `Listener`: each has a socket of its own at the same port (SO_REUSEPORT).
 
 The kernel spreads connections over the sockets. All of them stay open here, so that one whose worker has died, or is
-being replaced, keeps whoever connects meanwhile until the next worker takes it.
+being replaced, keeps whoever connects meanwhile until the next worker takes it. Where somebody holds a door open for
+the whole gateway, all workers accept at that one.
 """
 
 import asyncio
@@ -23,13 +24,19 @@ log = get_logger()
 
 
 class Workers:
-    """Starts `count` workers, starts one again that ends, and stops all of them. `store` counts their limits."""
+    """Starts `count` workers, starts one again that ends, and stops all of them. `store` counts their limits.
 
-    def __init__(self, host: str, port: int, count: int, store: QuotaStore) -> None:
+    With a `door`, whoever holds it open decides whom to admit.
+    """
+
+    def __init__(
+        self, host: str, port: int, count: int, store: QuotaStore, *, door: socket.socket | None = None
+    ) -> None:
         self._host = host
         self._port = port
         self._count = count
         self._store = store
+        self._door = door
         self._stopping = False
         self._doors: list[socket.socket] = []
         self._running: dict[int, WorkerProcess] = {}
@@ -60,8 +67,9 @@ class Workers:
 
     async def stop_accepting(self) -> None:
         self._stopping = True
-        for door in self._doors:
-            admit_no_more(door)
+        if self._door is None:
+            for door in self._doors:
+                admit_no_more(door)
         self.signal(signal.SIGTERM)
 
     async def drain(self, timeout: float) -> None:
@@ -100,6 +108,8 @@ class Workers:
 
     def _open_doors(self) -> list[socket.socket]:
         """Sockets at one port, once it is clear that nobody else has it: who shares a port cannot tell."""
+        if self._door is not None:
+            return [self._door] * self._count
         with listening_socket(self._host, self._port) as alone:
             port = alone.getsockname()[1]
         return [listening_socket(self._host, port, shared=True) for _ in range(self._count)]

@@ -12,6 +12,9 @@ from collections.abc import Callable
 
 from atoll.lifecycle.errors import StartFailed
 
+DOOR_FD = "ATOLL_DOOR_FD"
+"""The name in the environment of the number of a listening socket that somebody holds open for this process."""
+
 BACKLOG = 2048
 """Connections that the kernel holds for us until they are accepted; it may hold fewer (`somaxconn`)."""
 
@@ -55,6 +58,20 @@ def listening_socket(host: str, port: int, *, shared: bool = False) -> socket.so
         raise StartFailed(_why(error, host, port)) from error
     listening.setblocking(False)
     return listening
+
+
+def inherited_socket(name: str) -> socket.socket | None:
+    """The open socket whose number is in the environment under a name; None when there is none.
+
+    It does not block, and is not handed on to programs that we start.
+    """
+    if name not in os.environ:
+        return None
+    number = int(os.environ[name])
+    os.set_inheritable(number, False)
+    found = socket.socket(fileno=number)
+    found.setblocking(False)
+    return found
 
 
 async def stop_listening(

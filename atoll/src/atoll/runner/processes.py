@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Mapping
 
+from atoll.runner.doors import Doors
 from atoll.runner.environment import Surroundings
 from atoll.runner.forking.forks import Forks
 from atoll.runner.probe import ask
@@ -21,6 +22,7 @@ class Processes:
         self._ports = surroundings.ports
         self._told = tell
         self._forks = Forks()
+        self._doors = Doors(surroundings.ports)
         self._present: dict[str, ServiceProcess] = {}
         self._polls: dict[str, asyncio.Task[None]] = {}
 
@@ -31,7 +33,12 @@ class Processes:
             if spec.command:
                 self._ports.choose_free(name)
             self._present[name] = await ServiceProcess.load(
-                name, "module" if spec.module else "command", self._program(name), self._tell, self._forks.start
+                name,
+                "module" if spec.module else "command",
+                self._program(name),
+                self._tell,
+                start=self._forks.start,
+                door=self._doors.of(name, spec),
             )
 
     async def start(self, name: str) -> None:
@@ -44,6 +51,8 @@ class Processes:
             self._polls[name] = asyncio.create_task(self._poll_health(process))
 
     def terminate(self, name: str) -> None:
+        """Ask the service's process to stop for good."""
+        self._doors.shut(name)
         self._present[name].terminate()
 
     def kill(self, name: str) -> None:
@@ -61,6 +70,7 @@ class Processes:
         for process in self._present.values():
             await process.gone.wait()
         await self._forks.close()
+        self._doors.shut_all()
 
     def _tell(self, event: ProcessEvent) -> None:
         name = event.process.name

@@ -38,7 +38,8 @@ async def restart(folder: DataFolder, names: Sequence[str], tell: Callable[[str]
     """Restart each of the named instances, in this order, each when the one before is ready again.
 
     `tell` hears a sentence for each step. Raises `CannotRestart` at the first that does not come back. Somebody
-    stands in for the only instance of a service, unless that cannot be: then it is away for about a second.
+    stands in for the only instance of a service, unless that cannot be: then it is away for about a second, in which
+    nobody is refused at a gateway.
     """
     for name in names:
         before = _now(folder, name)

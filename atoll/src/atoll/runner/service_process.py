@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from atoll.lifecycle.sockets import DOOR_FD
+from atoll.lifecycle.supervisor_line import SUPERVISOR_FD
 from atoll.runner.log_lines import LogLines
 from atoll.runner.starting import Start, executed
 
@@ -83,15 +85,26 @@ class ServiceProcess:
 
     @classmethod
     async def load(
-        cls, name: str, kind: Literal["module", "command"], program: list[str], tell: Tell, start: Start = executed
+        cls,
+        name: str,
+        kind: Literal["module", "command"],
+        program: list[str],
+        tell: Tell,
+        *,
+        start: Start = executed,
+        door: socket.socket | None = None,
     ) -> "ServiceProcess":
-        """Start a process that loads its program and waits for `go`; OSError when there can be no process."""
+        """Start a process that loads its program and waits for `go`; OSError when there can be no process.
+
+        A `door`, a listening socket, is handed to it, and stays ours as well.
+        """
         process = cls(name, tell)
         ours, theirs = socket.socketpair()
         with theirs:
             loop = asyncio.get_running_loop()
             process._line, _ = await loop.create_connection(lambda: _SupervisorLine(process), sock=ours)
-            started = await start(name, kind, program, theirs, process)
+            given = {SUPERVISOR_FD: theirs} if door is None else {SUPERVISOR_FD: theirs, DOOR_FD: door}
+            started = await start(name, kind, program, given, process)
         process.pid, process._let_go = started.pid, started.let_go
         return process
 

@@ -21,7 +21,7 @@ from atoll.runner.probe import ask
 from atoll.runner.running_system import RunningSystem
 from atoll.runner.scaling import CannotScale, scaled
 from atoll.runner.service_process import Ended, ProcessEvent, Ready, ServiceProcess
-from atoll.runner.system_file import REGISTRY_MODULE, System, SystemFileInvalid, read_system
+from atoll.runner.system_file import GATEWAY_MODULE, REGISTRY_MODULE, System, SystemFileInvalid, read_system
 
 READY_WITHIN = 30.0
 """Seconds that it has to be listed; a service has as many to start."""
@@ -134,6 +134,8 @@ def _system(folder: DataFolder, running: RunningSystem, service: str) -> System:
     written = read_system(Path(running.file))
     if service not in written.services:
         raise NobodyToStandIn("it keeps data that one process alone may touch")
+    if written.services[service].module == GATEWAY_MODULE:
+        raise NobodyToStandIn("whoever connects meanwhile waits at its door")
     system = databases.databases_of(folder).part_of(written)
     if brokers.SERVER in running.services:
         system = brokers.with_broker(system, folder)

@@ -4,11 +4,9 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
-
-from atoll.runner.child import LINE
 
 
 class Watcher(Protocol):
@@ -35,22 +33,25 @@ class Started:
     let_go: Callable[[], None]
 
 
-Start: TypeAlias = Callable[[str, str, list[str], socket.socket, Watcher], Awaitable[Started]]
-"""Starts `program` of a `kind` (a Python module or a command) under a name, held: see `atoll.runner.child`.
+Given: TypeAlias = Mapping[str, socket.socket]
+"""Open sockets for a process, by the names of the environment under which it finds their numbers.
 
-The socket is its end of the supervisor line.
+Among them is its end of the supervisor line.
 """
 
+Start: TypeAlias = Callable[[str, str, list[str], Given, Watcher], Awaitable[Started]]
+"""Starts `program` of a `kind` (a Python module or a command) under a name, held: see `atoll.runner.child`."""
 
-async def executed(name: str, kind: str, program: list[str], line: socket.socket, watcher: Watcher) -> Started:
+
+async def executed(name: str, kind: str, program: list[str], given: Given, watcher: Watcher) -> Started:
     """Start a Python of its own for the program; OSError when there can be no process."""
     transport, _ = await asyncio.get_running_loop().subprocess_exec(
         lambda: _Subprocess(watcher),
         *(sys.executable, "-m", "atoll.runner.child", str(os.getpid()), name, kind, *program),
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.STDOUT,
-        env={**os.environ, LINE: str(line.fileno()), "PYTHONUNBUFFERED": "1"},
-        pass_fds=[line.fileno()],
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **{each: str(found.fileno()) for each, found in given.items()}},
+        pass_fds=[found.fileno() for found in given.values()],
         start_new_session=True,
     )
     return Started(transport.get_pid(), transport.close)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Coroutine, Sequence
 from typing import Any, Self, TypeVar
 
-from atoll.runner.starting import Started, Watcher, executed
+from atoll.runner.starting import Given, Started, Watcher, executed
 
 T = TypeVar("T")
 
@@ -44,16 +44,16 @@ class Forks:
         self._turn = asyncio.Lock()
         self._are_possible = sys.platform == "linux" and hasattr(os, "pidfd_open")
 
-    async def start(self, name: str, kind: str, program: list[str], line: socket.socket, watcher: Watcher) -> Started:
+    async def start(self, name: str, kind: str, program: list[str], given: Given, watcher: Watcher) -> Started:
         """As `atoll.runner.starting.executed`; OSError when there can be no process."""
         if kind == "module" and self._are_possible:
             async with self._turn:
                 for _ in range(2):
                     try:
-                        return await (await self._present()).start([name, *program], line, watcher)
+                        return await (await self._present()).start([name, *program], given, watcher)
                     except (CannotFork, OSError):
                         self._retire()
-        return await executed(name, kind, program, line, watcher)
+        return await executed(name, kind, program, given, watcher)
 
     async def close(self) -> None:
         """End the fork servers, and with them whatever they have forked; returns when none is left."""
@@ -98,11 +98,11 @@ class _ForkServer:
             )
         return cls(process, ours)
 
-    async def start(self, program: list[str], line: socket.socket, watcher: Watcher) -> Started:
+    async def start(self, program: list[str], given: Given, watcher: Watcher) -> Started:
         """A fork that runs the program. Raises CannotFork."""
         reading, writing = os.pipe()
         try:
-            pid = await self._fork(program, [line.fileno(), writing])
+            pid = await self._fork(program, given, writing)
         except BaseException:
             os.close(reading)
             raise
@@ -125,8 +125,9 @@ class _ForkServer:
         self._line.close()
         await self._process.wait()
 
-    async def _fork(self, program: list[str], descriptors: list[int]) -> int:
-        answer = await self._ask({"fork": program}, descriptors)
+    async def _fork(self, program: list[str], given: Given, output: int) -> int:
+        descriptors = [output, *(each.fileno() for each in given.values())]
+        answer = await self._ask({"fork": program, "given": list(given)}, descriptors)
         if "pid" not in answer:
             raise CannotFork(answer.get("error", "its files have changed"))
         return int(answer["pid"])

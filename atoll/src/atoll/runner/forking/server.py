@@ -2,8 +2,9 @@
 
 One JSON message each way, in turns:
 
-- `{"fork": [NAME, PROGRAM, …]}`, with the descriptors of a supervisor line and of an output, is answered with
-  `{"pid": …}`, or with `{"stale": true}`, or `{"error": …}`.
+- `{"fork": [NAME, PROGRAM, …], "given": [VARIABLE, …]}`, with the descriptors of an output and of what is given, is
+  answered with `{"pid": …}`, or with `{"stale": true}`, or `{"error": …}`. The fork finds the numbers of what it was
+  given in its environment.
 - `{"reap": PID}`, of a process that has ended, is answered with `{"code": …}`, negative for a signal.
 
 A process that has ended is left to lie until the runner asks for its code: so its number is not given to another.
@@ -22,9 +23,8 @@ from typing import Any, TypeAlias
 
 from setproctitle import setproctitle
 
-from atoll.runner.child import LINE
-
 LONGEST_MESSAGE = 64 * 1024
+MOST_GIVEN = 16
 
 Changes: TypeAlias = Mapping[str, int]
 """Files, each with the moment of its last change; 0 for one that is gone."""
@@ -44,7 +44,7 @@ def serve(runner: socket.socket, modules: Sequence[str]) -> list[str]:
             _answer(runner, stale=True)
         elif _fork(runner):
             runner.close()
-            return _become(server, message["fork"], *descriptors)
+            return _become(server, message["fork"], message["given"], *descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
     return []
@@ -73,7 +73,7 @@ def _changed_at(file: str) -> int:
 
 def _next(runner: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
     """What is asked next; None when the runner has hung up."""
-    data, descriptors, _, _ = socket.recv_fds(runner, LONGEST_MESSAGE, 2)
+    data, descriptors, _, _ = socket.recv_fds(runner, LONGEST_MESSAGE, MOST_GIVEN)
     return (json.loads(data), descriptors) if data else None
 
 
@@ -103,7 +103,7 @@ def _lead_a_group(pid: int) -> None:
         os.setpgid(pid, pid)
 
 
-def _become(server: int, program: list[str], line: int, output: int) -> list[str]:
+def _become(server: int, program: list[str], names: list[str], output: int, *given: int) -> list[str]:
     """Settle in as a process of its own; returns what it is to run.
 
     It belongs to `server`, by the number that was known before the fork: whoever is asked for now may be its heir.
@@ -116,6 +116,7 @@ def _become(server: int, program: list[str], line: int, output: int) -> list[str
         os.dup2(descriptor, standard)
     os.close(nothing)
     os.close(output)
-    os.set_inheritable(line, False)
-    os.environ[LINE] = str(line)
+    for variable, descriptor in zip(names, given, strict=True):
+        os.set_inheritable(descriptor, False)
+        os.environ[variable] = str(descriptor)
     return [str(server), name, "module", *module]
