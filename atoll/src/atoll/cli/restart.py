@@ -21,8 +21,8 @@ def command(services: tuple[str, ...], everything: bool, data: Path) -> None:
     """Restart services, one instance after the other: each when the one before is ready again.
 
     Services answer all the while: those with several instances (`atoll up --scale orders=2`) by the others, one
-    with a single instance by another one that stands in for it. Whoever connects to the gateway waits until the next one
-    is there. `orders-2` names one instance.
+    with a single instance by another one that stands in for it. Whoever connects to the gateway waits until the next
+    one is there. `orders-2` names one instance.
     """
     if bool(services) == everything:
         raise click.UsageError("Say which services to restart, or --all.")
