@@ -38,7 +38,7 @@ async def test_the_same_again_is_the_same_answer_and_no_second_order(
     assert (first.status_code, again.status_code) == (201, 201)
     assert first.content == again.content
     assert await count(ann) == 1
-    assert shelf.stock["lamp"] == 10
+    await eventually.true(lambda: shelf.stock["lamp"] == 10)
 
 
 async def test_while_products_is_away_what_was_answered_is_answered_again(ann: httpx2.AsyncClient, shelf: Any) -> None:

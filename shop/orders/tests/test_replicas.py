@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -45,6 +45,12 @@ class Shop:
         items = [{"productId": product_id, "quantity": 1} for product_id in product_ids]
         headers = {"Idempotency-Key": key} if key else {}
         return await next(self._next_buyer).post("/orders", json={"items": items}, headers=headers)
+
+    async def cancel(self, order_id: str) -> httpx2.Response:
+        return await next(self._next_buyer).post(f"/orders/{order_id}/cancel")
+
+    async def has_stock(self, stocks: Mapping[str, int]) -> bool:
+        return stocks == {product_id: await self.stock(product_id) for product_id in stocks}
 
     async def stock(self, product_id: str) -> int:
         return int((await next(self._next_admin).get(f"/products/{product_id}")).json()["stock"])
@@ -136,6 +142,33 @@ async def test_rounds_of_opposite_orders_never_meet_in_a_deadlock(urls: tuple[st
         await eventually(shop.is_quiet, within=60)
         assert (0, 0) == (await shop.stock(one), await shop.stock(other))
         assert Counter(confirmed=2 * rounds) == await shop.states()
+    assert [0, 0] == [await deadlocks(url) for url in urls]
+
+
+@pytest.mark.timeout(120)
+async def test_cancelling_many_orders_while_others_are_placed_meets_no_deadlock(urls: tuple[str, str]) -> None:
+    at_once = asyncio.Semaphore(32)
+
+    async with open_shop(*urls) as shop:
+
+        async def place(product: str) -> httpx2.Response:
+            async with at_once:
+                return await shop.order(product)
+
+        async def cancel(placed: httpx2.Response) -> int:
+            async with at_once:
+                return (await shop.cancel(placed.json()["id"])).status_code
+
+        lamps = await shop.stocked(*[1000] * 8)
+        of_each = lamps * 25
+        placed = await asyncio.gather(*(place(lamp) for lamp in of_each))
+        cancelled = asyncio.gather(*(cancel(each) for each in placed))
+        kept = await asyncio.gather(*(place(lamp) for lamp in reversed(of_each)))
+
+        assert {200} == set(await cancelled)
+        assert {201} == {each.status_code for each in (*placed, *kept)}
+        await eventually(shop.is_quiet, within=60)
+        await eventually(lambda: shop.has_stock(dict.fromkeys(lamps, 975)), within=60)
     assert [0, 0] == [await deadlocks(url) for url in urls]
 
 

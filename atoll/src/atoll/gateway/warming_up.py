@@ -8,8 +8,9 @@ from atoll.clock import Clock
 from atoll.observability.health import Check
 from atoll.problems import Problem
 
-LONGEST = 3.0
-"""Seconds: what is missing then may be away for long, and the rest can be served."""
+LONGEST = 10.0
+"""Seconds: twice a heartbeat, within which a registry that is new itself hears of everybody. What is missing then may
+be away for long, and the rest can be served."""
 
 _LOOK_EVERY = 0.02
 

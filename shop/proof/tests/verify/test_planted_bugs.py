@@ -1,7 +1,7 @@
 """The proof of `verify`: for each promise the real services get a bug, and it is found."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -66,9 +66,11 @@ async def test_1_a_row_missing_in_the_ledger_is_found(shop: SmallShop, monkeypat
 
 async def test_1_stock_that_does_not_come_back_is_found(shop: SmallShop, monkeypatch: Bug) -> None:
     async def only_write_it_down(
-        tx: Transaction, lines: Sequence[ReservedLine], cause: StockCause, order_id: str, now: int
+        tx: Transaction, lines_of: Mapping[str, Sequence[ReservedLine]], cause: StockCause, now: int
     ) -> None:
-        await stock._record(tx, [stock.Move(line.product_id, line.quantity, order_id) for line in lines], cause, now)
+        given = [(order_id, line) for order_id, lines in lines_of.items() for line in lines]
+        moves = [stock.Move(line.product_id, line.quantity, order_id) for order_id, line in given]
+        await stock._record(tx, moves, cause, now)
 
     monkeypatch.setattr(stock, "give_back", only_write_it_down)
 

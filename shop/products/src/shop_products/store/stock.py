@@ -1,7 +1,7 @@
 """How many of each product can still be sold, and the ledger whose sum that is."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -59,9 +59,12 @@ async def take(tx: Transaction, holds: Sequence[Reservation], now: int) -> None:
     await _move(tx, moves, StockCause.HELD, now)
 
 
-async def give_back(tx: Transaction, lines: Sequence[ReservedLine], cause: StockCause, order_id: str, now: int) -> None:
-    """Give every line back."""
-    await _move(tx, [Move(line.product_id, line.quantity, order_id) for line in lines], cause, now)
+async def give_back(
+    tx: Transaction, lines_of: Mapping[str, Sequence[ReservedLine]], cause: StockCause, now: int
+) -> None:
+    """Give every line of every order back; `lines_of` has them by the order's id."""
+    moves = [Move(line.product_id, line.quantity, order_id) for order_id, lines in lines_of.items() for line in lines]
+    await _move(tx, moves, cause, now)
 
 
 async def _move(tx: Transaction, moves: Sequence[Move], cause: StockCause, now: int) -> None:

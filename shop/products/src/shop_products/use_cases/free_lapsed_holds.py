@@ -69,6 +69,6 @@ class FreeLapsedHolds:
 
         async def free(tx: Transaction) -> None:
             if await reservations.expire(tx, hold, now):
-                await stock.give_back(tx, hold.items, StockCause.EXPIRED, hold.order_id, now)
+                await stock.give_back(tx, {hold.order_id: hold.items}, StockCause.EXPIRED, now)
 
         await self.database.transaction(free)
