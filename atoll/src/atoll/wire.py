@@ -4,6 +4,7 @@ Values of a type of one's own travel as JSON scalars when the type follows the `
 reach such a type exactly: an `int`, or a `Decimal` for whatever is written with a point or an exponent.
 """
 
+import inspect
 import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal
@@ -220,7 +221,11 @@ def schemas(types: Iterable[Any], ref_template: str) -> tuple[tuple[dict[str, An
     Raises TypeError for a type without one. A scalar of one's own that is the default of a field must be given by
     `msgspec.field(default_factory=…)`, which leaves it out of the schema.
     """
-    return msgspec.json.schema_components(types, schema_hook=_schema_of_scalar, ref_template=ref_template)
+    found, named = msgspec.json.schema_components(types, schema_hook=_schema_of_scalar, ref_template=ref_template)
+    for schema in named.values():
+        if "description" in schema:  # a docstring; only from Python 3.13 on it is not indented as in the source
+            schema["description"] = inspect.cleandoc(schema["description"])
+    return found, named
 
 
 def _schema_of_scalar(type_: type) -> dict[str, Any]:
