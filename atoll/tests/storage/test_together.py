@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
 
@@ -9,6 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from atoll import context
+from atoll.context import RequestContext
+from atoll.observability.tracing import TraceContext
 from atoll.storage import Database, DatabaseUnavailable, Migration, Transaction, UniqueViolated, open_database
 from atoll.storage.database import TransactionBody
 from atoll.storage.together import AT_ONCE, Together
@@ -27,21 +31,34 @@ class Numbers:
         self.database = database
         self.together = Together(database, one=self._one, many=self._many)
         self.sizes: list[int] = []
+        self.deadlines: list[float | None] = []
 
     async def _one(self, tx: Transaction, number: int) -> int:
+        self.deadlines.append(_deadline())
         await tx.execute(ADD, number)
         return 2 * number
 
     async def _many(self, tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:
         self.sizes.append(len(numbers))
+        self.deadlines.append(_deadline())
         await tx.execute_many(ADD, [(number,) for number in numbers])
         return [2 * number for number in numbers]
 
     async def write(self, *numbers: int) -> list[int | BaseException]:
         return await asyncio.gather(*map(self.together.write, numbers), return_exceptions=True)
 
+    async def write_until(self, deadline: float, number: int) -> int:
+        """As part of a request with that deadline."""
+        context.current.set(RequestContext(TraceContext.fresh(), "r", deadline))
+        return await self.together.write(number)
+
     async def written(self) -> list[int]:
         return [number for (number,) in await self.database.fetch_all("SELECT number FROM numbers ORDER BY 1")]
+
+
+def _deadline() -> float | None:
+    request = context.current.get()
+    return None if request is None else request.deadline
 
 
 @pytest.fixture
@@ -72,6 +89,20 @@ async def test_who_comes_meanwhile_goes_with_the_next(numbers: Numbers) -> None:
     await first
 
     assert [2, 3] == numbers.sizes
+
+
+async def test_the_deadline_is_the_latest_of_those_who_go_together_and_not_of_whoever_came_first(
+    numbers: Numbers,
+) -> None:
+    soon, late = time.monotonic() + 50, time.monotonic() + 90
+    first = asyncio.create_task(numbers.write_until(soon, 1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await asyncio.gather(*(numbers.write_until(deadline, n) for n, deadline in enumerate((soon, late, soon), start=2)))
+    await first
+
+    assert [soon, late] == numbers.deadlines
+    assert [3] == numbers.sizes
 
 
 async def test_so_many_at_most_go_together(numbers: Numbers) -> None:

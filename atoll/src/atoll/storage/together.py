@@ -9,13 +9,17 @@ for a single row, and on a server it is one round trip.
 """
 
 import asyncio
+import contextvars
+import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
-from atoll.storage.database import CommitFailed, Database, DatabaseUnavailable, Transaction
+from atoll import context
+from atoll.storage.database import CommitFailed, Database, DatabaseUnavailable, Transaction, TransactionBody
 
+T = TypeVar("T")
 W = TypeVar("W")
 R = TypeVar("R")
 
@@ -32,6 +36,8 @@ class Together(Generic[W, R]):
     Both are bodies of transactions, with all that this asks of them. `many` may raise whatever does not suit it, such
     as a row that is there already: nobody is told, and `one` says to each what is the matter with it. So it is for
     what nearly always goes well. While the database is away, or cannot commit, everybody is told at once.
+
+    Each writer has its own deadline (`atoll.context`). A transaction has the latest of those in it, and its trace.
     """
 
     def __init__(self, database: Database, *, one: WriteOne[W, R], many: WriteMany[W, R]) -> None:
@@ -49,7 +55,7 @@ class Together(Generic[W, R]):
 
         Who is cancelled before it began is not written; afterwards it is there whole, or not at all.
         """
-        writer: _Writer[W, R] = _Writer(wanted, asyncio.get_running_loop().create_future())
+        writer: _Writer[W, R] = _Writer(wanted, asyncio.get_running_loop().create_future(), _deadline())
         self._waiting.append(writer)
         if self._working is None:
             self._working = asyncio.create_task(self._work())
@@ -83,7 +89,8 @@ class Together(Generic[W, R]):
         """Whether all of them are answered."""
         wanted = [writer.wanted for writer in writers]
         try:
-            results = await self._database.transaction(lambda tx: self._many(tx, wanted))
+            latest = max(writers, key=lambda writer: writer.deadline)
+            results = await self._transaction(latest, lambda tx: self._many(tx, wanted))
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # it is the writers', whatever it is
@@ -98,13 +105,23 @@ class Together(Generic[W, R]):
 
     async def _alone(self, writer: "_Writer[W, R]") -> None:
         try:
-            result = await self._database.transaction(lambda tx: self._one(tx, writer.wanted))
+            result = await self._transaction(writer, lambda tx: self._one(tx, writer.wanted))
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # it is the writer's, whatever it is
             writer.fail(error)
         else:
             writer.succeed(result)
+
+    async def _transaction(self, writer: "_Writer[W, R]", body: TransactionBody[T]) -> T:
+        """In the context of the writer: that of whoever has begun the work may be of a request that is long over."""
+        return await asyncio.create_task(self._database.transaction(body), context=writer.context)
+
+
+def _deadline() -> float:
+    """The monotonic moment at which nobody waits any more."""
+    request = context.current.get()
+    return math.inf if request is None or request.deadline is None else request.deadline
 
 
 def _may_be_one_of_them(error: BaseException) -> bool:
@@ -118,6 +135,8 @@ class _Writer(Generic[W, R]):
 
     wanted: W
     answer: "asyncio.Future[R]"
+    deadline: float
+    context: contextvars.Context = field(default_factory=contextvars.copy_context)
 
     def succeed(self, result: R) -> None:
         if not self.answer.done():
